@@ -1,0 +1,1 @@
+//! State, actions and the pure update.

@@ -1,0 +1,1 @@
+//! The worker threads that run model and judge.

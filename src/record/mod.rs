@@ -1,0 +1,1 @@
+//! Recordings and exports: casts, GIFs, pages, tapes.

@@ -1,0 +1,1 @@
+//! One file a verb: what the program does once the arguments are parsed.

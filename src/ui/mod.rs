@@ -1,0 +1,1 @@
+//! Views: they read state and draw.
