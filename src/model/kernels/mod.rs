@@ -1,0 +1,10 @@
+pub(crate) mod acts;
+pub(crate) mod aligned;
+pub(crate) mod isa;
+pub(crate) mod linear;
+pub(crate) mod math;
+pub(crate) mod attention;
+pub(crate) mod softmax;
+pub(crate) mod threads;
+pub(crate) mod tiles;
+pub use isa::Isa;
