@@ -4,12 +4,14 @@
 //! behind it is decided when it is loaded.
 
 pub mod spec;
+pub mod weights;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use spec::{JudgeSpec, ModelSpec, Source};
+pub use weights::{Checkpoint, JudgeCheckpoint, ModelPlace};
 
 /// A shared flag that asks a running computation to stop at its next check.
 #[derive(Clone, Debug, Default)]
