@@ -3,6 +3,8 @@
 //! Everything above this module speaks to a [`Network`] or a [`Judge`]; which weights, precision or device stand
 //! behind it is decided when it is loaded.
 
+pub mod bundled;
+pub mod rotary;
 pub mod spec;
 pub mod weights;
 
@@ -11,7 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use spec::{JudgeSpec, ModelSpec, Source};
-pub use weights::{Checkpoint, JudgeCheckpoint, ModelPlace};
+pub use weights::{
+    Checkpoint, Entry, JudgeCheckpoint, ModelPlace, OpenOptions, open_judge, open_model,
+};
 
 /// A shared flag that asks a running computation to stop at its next check.
 #[derive(Clone, Debug, Default)]

@@ -72,13 +72,22 @@ impl Folder {
         let header_len = u64::from_le_bytes(prefix);
         let start = header_len.saturating_add(8);
         if header_len > HEADER_LIMIT || start > store.len() {
-            return Err(refuse(&path, "is not a safetensors file, or is cut short", DAMAGED));
+            return Err(refuse(
+                &path,
+                "is not a safetensors file, or is cut short",
+                DAMAGED,
+            ));
         }
         let mut header = vec![0; header_len as usize];
         store.read_at(8, &mut header).map_err(problem)?;
         // Checks that offsets are in order, without gaps or overlaps, and agree with the shapes.
-        let metadata: Metadata = serde_json::from_slice(&header)
-            .map_err(|e| refuse(&path, &format!("has a bad safetensors header ({e})"), DAMAGED))?;
+        let metadata: Metadata = serde_json::from_slice(&header).map_err(|e| {
+            refuse(
+                &path,
+                &format!("has a bad safetensors header ({e})"),
+                DAMAGED,
+            )
+        })?;
         if metadata.data_len() as u64 != store.len() - start {
             let problem = format!(
                 "holds {} bytes of tensors, its header says {}",
@@ -98,7 +107,11 @@ impl Folder {
                 FileDtype::U8 | FileDtype::BOOL => continue,
                 other => {
                     let problem = format!("tensor {name} is {other}, which is not supported");
-                    return Err(refuse(&path, &problem, "store it as F32, F16, BF16 or int8 with scales"));
+                    return Err(refuse(
+                        &path,
+                        &problem,
+                        "store it as F32, F16, BF16 or int8 with scales",
+                    ));
                 }
             };
             let (from, to) = info.data_offsets;
@@ -110,7 +123,11 @@ impl Folder {
                 dtype,
             };
             if self.tensors.insert(name.clone(), entry).is_some() {
-                return Err(refuse(&path, &format!("holds tensor {name}, as another shard does"), DAMAGED));
+                return Err(refuse(
+                    &path,
+                    &format!("holds tensor {name}, as another shard does"),
+                    DAMAGED,
+                ));
             }
         }
         self.files.push((path, store));
@@ -125,16 +142,23 @@ fn shards(index: &Path) -> Result<Vec<String>, ModelError> {
         weight_map: BTreeMap<String, String>,
     }
     let bytes = read_small(index, HEADER_LIMIT)?;
-    let parsed: Index =
-        serde_json::from_slice(&bytes).map_err(|e| refuse(index, &format!("is not a shard index ({e})"), DAMAGED))?;
+    let parsed: Index = serde_json::from_slice(&bytes)
+        .map_err(|e| refuse(index, &format!("is not a shard index ({e})"), DAMAGED))?;
     let mut names: Vec<String> = parsed.weight_map.into_values().collect();
     names.sort();
     names.dedup();
     for name in &names {
         // An index must not lead out of its folder.
         let mut parts = Path::new(name).components();
-        if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
-            return Err(refuse(index, &format!("names the shard {name:?}, which is not a plain file name"), DAMAGED));
+        if !matches!(
+            (parts.next(), parts.next()),
+            (Some(Component::Normal(_)), None)
+        ) {
+            return Err(refuse(
+                index,
+                &format!("names the shard {name:?}, which is not a plain file name"),
+                DAMAGED,
+            ));
         }
     }
     Ok(names)

@@ -51,7 +51,11 @@ impl<T: Tensors> Tensors for Gpt2Tensors<T> {
         self.inner
             .names()
             .into_iter()
-            .map(|name| name.strip_prefix(self.prefix).map(str::to_owned).unwrap_or(name))
+            .map(|name| {
+                name.strip_prefix(self.prefix)
+                    .map(str::to_owned)
+                    .unwrap_or(name)
+            })
             .filter(|name| !(name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias")))
             .collect()
     }

@@ -19,13 +19,19 @@ pub mod decode;
 pub mod folder;
 pub mod gpt2;
 pub mod hash;
+pub mod infer;
+pub mod layout;
+pub mod pickle;
+pub mod pth;
 pub mod store;
+pub mod tokenizer;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use super::{JudgeSpec, ModelError, ModelSpec, Source};
+use super::{JudgeSpec, ModelError, ModelSpec, Source, bundled};
 pub use decode::{Dtype, Matrix};
+pub use tokenizer::{Tokenizer, TokenizerFiles};
 
 /// Receives how much of a load is done, from 0 to 1. May be called from several threads.
 pub type Progress<'a> = &'a (dyn Fn(f32) + Sync);
@@ -94,6 +100,26 @@ pub enum Entry {
     Model,
 }
 
+impl Entry {
+    /// All entries, the one to prefer first.
+    pub const BEST_FIRST: [Self; 4] = [
+        Self::StudentEmaModel,
+        Self::StudentModel,
+        Self::TeacherModel,
+        Self::Model,
+    ];
+
+    /// The key in the file.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::StudentEmaModel => "student_ema_model",
+            Self::StudentModel => "student_model",
+            Self::TeacherModel => "teacher_model",
+            Self::Model => "model",
+        }
+    }
+}
+
 /// What the user says about a model beyond its place; everything is optional.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OpenOptions {
@@ -116,6 +142,8 @@ pub struct Checkpoint {
     pub spec: ModelSpec,
     /// Its tensors.
     pub tensors: Arc<dyn Tensors>,
+    /// Its tokenizer, where one was given or found.
+    pub tokenizer: Option<Tokenizer>,
     hash: OnceLock<String>,
 }
 
@@ -125,6 +153,8 @@ pub struct JudgeCheckpoint {
     pub spec: JudgeSpec,
     /// Its tensors, named without the `transformer.` prefix, Conv1D matrices already `(out, in)`.
     pub tensors: Arc<dyn Tensors>,
+    /// The tokenizer in its folder, if there is one.
+    pub tokenizer: Option<Tokenizer>,
     hash: OnceLock<String>,
 }
 
@@ -133,6 +163,16 @@ impl Checkpoint {
     pub fn hash(&self) -> Result<&str, ModelError> {
         hash::cached(&self.hash, &*self.tensors)
     }
+
+    /// The tokenizer, for everything that shows text.
+    pub fn require_tokenizer(&self) -> Result<&Tokenizer, ModelError> {
+        self.tokenizer.as_ref().ok_or_else(|| {
+            self.tensors.error(
+                "has no tokenizer beside it".to_owned(),
+                "name one with --tokenizer PATH, or put tokenizer.json (or GPT-2's vocab.json and merges.txt) there",
+            )
+        })
+    }
 }
 
 impl JudgeCheckpoint {
@@ -140,46 +180,163 @@ impl JudgeCheckpoint {
     pub fn hash(&self) -> Result<&str, ModelError> {
         hash::cached(&self.hash, &*self.tensors)
     }
+
+    /// The tensor that turns hidden states into logits: the embedding, unless the file has a head of its own.
+    pub fn head(&self) -> &'static str {
+        if self.tensors.shape(SEPARATE_HEAD).is_some() {
+            SEPARATE_HEAD
+        } else {
+            "wte.weight"
+        }
+    }
+
+    /// Refuses a judge that reads ids differently than `model` writes them: it scores the raw ids.
+    pub fn check_fits(&self, model: &Checkpoint) -> Result<(), ModelError> {
+        let fix = "give a judge with the model's tokenizer (--judge PATH), or none (--judge none)";
+        if self.spec.vocab < model.spec.vocab {
+            let problem = format!(
+                "this judge knows {} ids, the model {} writes {}",
+                self.spec.vocab, model.spec.name, model.spec.vocab
+            );
+            return Err(self.tensors.error(problem, fix));
+        }
+        match (&self.tokenizer, &model.tokenizer) {
+            (Some(own), Some(other)) if !own.same_entries(other) => Err(self.tensors.error(
+                format!(
+                    "this judge has another tokenizer than the model {}",
+                    model.spec.name
+                ),
+                fix,
+            )),
+            _ => Ok(()),
+        }
+    }
 }
 
-/// Opens a network: reads headers, not values.
+const SEPARATE_HEAD: &str = "lm_head.weight";
+
+/// Opens a network: reads and checks headers, not values.
 pub fn open_model(place: &ModelPlace, options: &OpenOptions) -> Result<Checkpoint, ModelError> {
-    let ModelPlace::Path(path) = place else {
-        return Err(not_bundled());
+    let given = options
+        .tokenizer
+        .as_deref()
+        .map(Tokenizer::open)
+        .transpose()?;
+    let (mut spec, tensors, tokenizer): (_, Arc<dyn Tensors>, _) = match place {
+        ModelPlace::Bundled => {
+            let files = bundled::model()?;
+            let path = PathBuf::from(files.name);
+            let spec = config::model(&path.join("config.json"), files.config, "built-in")?;
+            let own = Tokenizer::from_json(path.join("tokenizer.json"), files.tokenizer.into())?;
+            let tensors = folder::Folder::from_static(path, files.weights)?;
+            (spec, Arc::new(tensors), Some(given.unwrap_or(own)))
+        }
+        ModelPlace::Path(path) if path.is_file() && !is_safetensors(path) => {
+            let tensors = pth::Pth::open(path, options.entry)?;
+            let beside = path.parent().filter(|p| !p.as_os_str().is_empty());
+            let tokenizer = match given {
+                None => Tokenizer::beside(beside.unwrap_or(Path::new(".")))?,
+                given => given,
+            };
+            let vocab = tokenizer.as_ref().map(|t| t.size);
+            let spec = infer::model(&tensors, stem(path), vocab, options)?;
+            (spec, Arc::new(tensors), tokenizer)
+        }
+        ModelPlace::Path(path) => {
+            let path = folder_of(path)?;
+            let spec = config::model(&path.join("config.json"), &config::read(path)?, &stem(path))?;
+            let tokenizer = match given {
+                None => Tokenizer::beside(path)?,
+                given => given,
+            };
+            (spec, Arc::new(folder::Folder::open(path)?), tokenizer)
+        }
     };
-    let _ = options;
-    let spec = config::model(&path.join("config.json"), &config::read(path)?, &folder_name(path))?;
-    let tensors = folder::Folder::open(path)?;
+    if options.entry.is_some() && !matches!(place, ModelPlace::Path(path) if path.is_file()) {
+        return Err(tensors.error(
+            "is a folder, which holds one network".to_owned(),
+            "leave out --entry, which chooses among those of a .pth file",
+        ));
+    }
+    config::check_model(tensors.path(), &spec)?;
+    layout::check_blocks(&*tensors, "blocks.", spec.blocks)?;
+    let rotary = ("rotary_emb.inv_freq".to_owned(), vec![spec.head_dim() / 2]);
+    layout::check(&*tensors, &layout::model(&spec), &[rotary])?;
+    if let Some(tokenizer) = &tokenizer {
+        tokenizer.check(&spec)?;
+        spec.eos = spec.eos.or(tokenizer.eos);
+    }
     Ok(Checkpoint {
         spec,
-        tensors: Arc::new(tensors),
+        tensors,
+        tokenizer,
         hash: OnceLock::new(),
     })
 }
 
-/// Opens a judge: reads headers, not values.
+/// Opens a judge: reads and checks headers, not values.
 pub fn open_judge(place: &ModelPlace) -> Result<JudgeCheckpoint, ModelError> {
-    let ModelPlace::Path(path) = place else {
-        return Err(not_bundled());
+    let (spec, tensors, tokenizer) = match place {
+        ModelPlace::Bundled => {
+            let files = bundled::judge()?;
+            let path = PathBuf::from(files.name);
+            let spec = config::judge(&path.join("config.json"), files.config, "built-in")?;
+            let tokenizer =
+                Tokenizer::from_json(path.join("tokenizer.json"), files.tokenizer.into())?;
+            (
+                spec,
+                folder::Folder::from_static(path, files.weights)?,
+                Some(tokenizer),
+            )
+        }
+        ModelPlace::Path(path) => {
+            let path = folder_of(path)?;
+            let spec = config::judge(&path.join("config.json"), &config::read(path)?, &stem(path))?;
+            (spec, folder::Folder::open(path)?, Tokenizer::beside(path)?)
+        }
     };
-    let spec = config::judge(&path.join("config.json"), &config::read(path)?, &folder_name(path))?;
-    let tensors = gpt2::Gpt2Tensors::new(folder::Folder::open(path)?);
+    let tensors = gpt2::Gpt2Tensors::new(tensors);
+    layout::check_blocks(&tensors, "h.", spec.blocks)?;
+    let head = (SEPARATE_HEAD.to_owned(), vec![spec.vocab, spec.hidden]);
+    layout::check(&tensors, &layout::judge(&spec), &[head])?;
     Ok(JudgeCheckpoint {
         spec,
         tensors: Arc::new(tensors),
+        tokenizer,
         hash: OnceLock::new(),
     })
 }
 
-/// The last part of a folder's path, as a name for what is in it.
-fn folder_name(path: &Path) -> String {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let name = absolute.file_name().unwrap_or(absolute.as_os_str());
-    name.to_string_lossy().into_owned()
+fn is_safetensors(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "safetensors")
 }
 
-fn not_bundled() -> ModelError {
-    ModelError::Request(
-        "this build carries no model; give one with --model, or build with the bundled-model feature".to_owned(),
-    )
+/// The folder meant by a path: itself, or the one around a `model.safetensors` named directly.
+fn folder_of(path: &Path) -> Result<&Path, ModelError> {
+    match std::fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => Ok(path),
+        Ok(meta) if meta.is_file() && is_safetensors(path) => Ok(path
+            .parent()
+            .filter(|p| !p.as_os_str().is_empty())
+            .unwrap_or(Path::new("."))),
+        Ok(_) => Err(store::refuse(
+            path,
+            "is neither a folder nor a weight file",
+            "give a folder with config.json and model.safetensors, or a .pth file",
+        )),
+        Err(e) => Err(store::unreadable(path, &e)),
+    }
+}
+
+/// The last part of a path without its extension, as a name for what is in it.
+fn stem(path: &Path) -> String {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let name = if path.is_dir() {
+        absolute.file_name()
+    } else {
+        absolute.file_stem()
+    };
+    name.unwrap_or(absolute.as_os_str())
+        .to_string_lossy()
+        .into_owned()
 }
