@@ -33,8 +33,8 @@ use super::{JudgeSpec, ModelError, ModelSpec, Source, bundled};
 pub use decode::{Dtype, Matrix};
 pub use tokenizer::{Tokenizer, TokenizerFiles};
 
-/// Receives how much of a load is done, from 0 to 1. May be called from several threads.
-pub type Progress<'a> = &'a (dyn Fn(f32) + Sync);
+/// Receives how much of a load is done, from 0 to 1.
+pub type Progress<'a> = &'a dyn Fn(f32);
 
 /// The named tensors of one network, whatever file they came from.
 ///
