@@ -5,6 +5,7 @@
 
 pub mod bundled;
 pub mod gpt2;
+pub mod kernels;
 pub mod load;
 pub mod net;
 mod ops;

@@ -5,8 +5,6 @@
 //! speed of f32; that is finer than bf16, and its 32-bit sums are exact.
 
 use super::aligned::Aligned;
-use super::isa::Isa;
-use super::math;
 use super::softmax;
 use super::tiles::{Kernels, Panel};
 

@@ -1,9 +1,14 @@
 //! Linear layers: weights packed once at load, products with fused endings.
 
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+
+use rayon::prelude::*;
+
 use super::acts::Acts;
 use super::aligned::Aligned;
 use super::math::{self, Columns, Finish};
 use super::tiles::{Kernels, Panel};
+use crate::model::weights::Matrix;
 
 /// How a layer's weights are kept and multiplied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +49,68 @@ pub(crate) enum Weights<'a> {
     Int8(&'a [i8], &'a [f32]),
 }
 
+impl Weights<'_> {
+    fn rows(&self, k: usize) -> usize {
+        match self {
+            Self::F32(w) => w.len() / k,
+            Self::Int8(w, _) => w.len() / k,
+        }
+    }
+
+    fn float_row(&self, k: usize, row: usize, out: &mut [f32]) {
+        match self {
+            Self::F32(w) => out.copy_from_slice(&w[row * k..][..k]),
+            Self::Int8(q, scale) => {
+                for (out, &q) in out.iter_mut().zip(&q[row * k..]) {
+                    *out = f32::from(q) * scale[row];
+                }
+            }
+        }
+    }
+
+    /// Writes a row as 8-bit integers and returns its scale.
+    fn int8_row(&self, k: usize, row: usize, out: &mut [i8]) -> f32 {
+        match self {
+            Self::F32(w) => quantise_channel(&w[row * k..][..k], out),
+            Self::Int8(q, scale) => {
+                out.copy_from_slice(&q[row * k..][..k]);
+                scale[row]
+            }
+        }
+    }
+}
+
+impl<'a> From<&'a Matrix> for Weights<'a> {
+    fn from(matrix: &'a Matrix) -> Self {
+        match matrix {
+            Matrix::F32(w) => Self::F32(w),
+            Matrix::Int8 { q, scale } => Self::Int8(q, scale),
+        }
+    }
+}
+
+/// Lays rows out as the kernels want them, panels in parallel; `fill` writes one row of `depth` values, zero before.
+fn panels<T: Copy + Default + Send + Sync>(
+    nr: usize,
+    depth: usize,
+    group: usize,
+    padded: usize,
+    fill: impl Fn(usize, &mut [T]) + Sync,
+) -> Aligned<T> {
+    let mut packed = Aligned::new(padded * depth);
+    packed.par_chunks_mut((nr * depth).max(1)).enumerate().for_each(|(panel, out)| {
+        let mut row = vec![T::default(); depth];
+        for j in 0..nr {
+            row.fill(T::default());
+            fill(panel * nr + j, &mut row);
+            for (to, from) in out[j * group..].chunks_mut(nr * group).zip(row.chunks_exact(group)) {
+                to[..group].copy_from_slice(from);
+            }
+        }
+    });
+    packed
+}
+
 /// Values of `k` that are worked on together, so that a widened panel stays in the first cache.
 const K_BLOCK: usize = 512;
 
@@ -76,72 +143,68 @@ pub(crate) struct Work {
 
 impl Linear {
     /// Packs matrices stacked along their outputs, each `(rows, k)`; `bias` is empty or one value an output.
-    pub(crate) fn pack(kernels: &Kernels, scheme: Scheme, k: usize, parts: &[Weights<'_>], bias: Vec<f32>) -> Self {
+    pub(crate) fn pack(
+        kernels: &Kernels,
+        scheme: Scheme,
+        k: usize,
+        parts: &[Weights<'_>],
+        mut bias: Vec<f32>,
+    ) -> Self {
         let nr = kernels.nr();
         let group = scheme.group();
-        let rows = |w: &Weights<'_>| match w {
-            Weights::F32(w) => w.len() / k,
-            Weights::Int8(w, _) => w.len() / k,
-        };
-        let n: usize = parts.iter().map(rows).sum();
+        let n: usize = parts.iter().map(|part| part.rows(k)).sum();
         let padded = n.next_multiple_of(nr);
         let depth = k.next_multiple_of(group);
-        let at = |row: usize, i: usize| row / nr * nr * depth + (i / group * nr + row % nr) * group + i % group;
-
-        let mut f32 = Aligned::new(if scheme == Scheme::F32 { padded * depth } else { 0 });
-        let mut bf16 = Aligned::new(if matches!(scheme, Scheme::Bf16 | Scheme::Bf16Wide) { padded * depth } else { 0 });
-        let mut int8 = Aligned::new(if scheme.is_int8() { padded * depth } else { 0 });
         let mut scale = vec![0.0; if scheme.is_int8() { padded } else { 0 }];
         let mut offset = vec![0; if scheme == Scheme::Int8Byte { padded } else { 0 }];
-        let mut row = 0;
-        let mut wide = vec![0.0; k];
-        let mut narrow = vec![0i8; k];
-        for part in parts {
-            for r in 0..rows(part) {
-                if scheme.is_int8() {
-                    scale[row] = match part {
-                        Weights::Int8(q, s) => {
-                            narrow.copy_from_slice(&q[r * k..][..k]);
-                            s[r]
-                        }
-                        Weights::F32(w) => quantise_channel(&w[r * k..][..k], &mut narrow),
-                    };
-                    for (i, &q) in narrow.iter().enumerate() {
-                        int8[at(row, i)] = q;
-                    }
-                    if scheme == Scheme::Int8Byte {
-                        // Activations are stored 128 too high.
-                        offset[row] = 128 * narrow.iter().map(|&q| i32::from(q)).sum::<i32>();
-                    }
-                } else {
-                    match part {
-                        Weights::F32(w) => wide.copy_from_slice(&w[r * k..][..k]),
-                        Weights::Int8(q, s) => {
-                            for (w, &q) in wide.iter_mut().zip(&q[r * k..]) {
-                                *w = f32::from(q) * s[r];
-                            }
-                        }
-                    }
-                    for (i, &w) in wide.iter().enumerate() {
-                        if scheme == Scheme::F32 {
-                            f32[at(row, i)] = w;
-                        } else {
-                            bf16[at(row, i)] = math::bf16(w);
-                        }
-                    }
-                }
-                row += 1;
-            }
-        }
-        let packed = match scheme {
-            Scheme::F32 => Packed::F32(f32),
-            Scheme::Bf16 | Scheme::Bf16Wide => Packed::Bf16(bf16),
-            Scheme::Int8 | Scheme::Int8Byte => Packed::Int8(int8),
-        };
-        let mut bias = bias;
         if !bias.is_empty() {
             bias.resize(padded, 0.0);
         }
+        let row_of = |mut row: usize| {
+            for part in parts {
+                if row < part.rows(k) {
+                    return Some((part, row));
+                }
+                row -= part.rows(k);
+            }
+            None
+        };
+        let packed = match scheme {
+            Scheme::F32 => Packed::F32(panels(nr, depth, group, padded, |row, out: &mut [f32]| {
+                if let Some((part, r)) = row_of(row) {
+                    part.float_row(k, r, &mut out[..k]);
+                }
+            })),
+            Scheme::Bf16 | Scheme::Bf16Wide => {
+                Packed::Bf16(panels(nr, depth, group, padded, |row, out: &mut [u16]| {
+                    if let Some((part, r)) = row_of(row) {
+                        let mut wide = vec![0.0; k];
+                        part.float_row(k, r, &mut wide);
+                        math::to_bf16(kernels.isa(), &wide, out);
+                    }
+                }))
+            }
+            Scheme::Int8 | Scheme::Int8Byte => {
+                let scales: Vec<AtomicU32> = scale.iter().map(|_| AtomicU32::new(0)).collect();
+                let sums: Vec<AtomicI32> = scale.iter().map(|_| AtomicI32::new(0)).collect();
+                let packed = panels(nr, depth, group, padded, |row, out: &mut [i8]| {
+                    if let Some((part, r)) = row_of(row) {
+                        let scale = part.int8_row(k, r, &mut out[..k]);
+                        let sum: i32 = out.iter().map(|&q| i32::from(q)).sum();
+                        scales[row].store(scale.to_bits(), Ordering::Relaxed);
+                        sums[row].store(sum, Ordering::Relaxed);
+                    }
+                });
+                for (scale, bits) in scale.iter_mut().zip(scales) {
+                    *scale = f32::from_bits(bits.into_inner());
+                }
+                for (offset, sum) in offset.iter_mut().zip(sums) {
+                    // Activations are stored 128 too high.
+                    *offset = 128 * sum.into_inner();
+                }
+                Packed::Int8(packed)
+            }
+        };
         Self {
             scheme,
             n,

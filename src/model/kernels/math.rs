@@ -276,14 +276,16 @@ fn finish_panel<const FMA: bool, S: Sum, const N: usize>(
     }
 }
 
-/// Half-split rotary over one head: `(x1, x2) -> (x1 c - x2 s, x2 c + x1 s)`.
+/// Half-split rotary over each head of a row: `(x1, x2) -> (x1 c - x2 s, x2 c + x1 s)`.
 #[inline(always)]
-fn rotate_body<const FMA: bool>(head: &mut [f32], cos: &[f32], sin: &[f32]) {
-    let (a, b) = head.split_at_mut(cos.len());
-    for (((a, b), &c), &s) in a.iter_mut().zip(b.iter_mut()).zip(cos).zip(sin) {
-        let (x, y) = (*a, *b);
-        *a = fma::<FMA>(x, c, -(y * s));
-        *b = fma::<FMA>(y, c, x * s);
+fn rotate_body<const FMA: bool>(row: &mut [f32], dim: usize, cos: &[f32], sin: &[f32]) {
+    for head in row.chunks_exact_mut(dim) {
+        let (a, b) = head.split_at_mut(cos.len());
+        for (((a, b), &c), &s) in a.iter_mut().zip(b.iter_mut()).zip(cos).zip(sin) {
+            let (x, y) = (*a, *b);
+            *a = fma::<FMA>(x, c, -(y * s));
+            *b = fma::<FMA>(y, c, x * s);
+        }
     }
 }
 
@@ -310,8 +312,8 @@ multiversion! {
     /// f32 sums into a layer's result.
     pub(crate) fn finish_f32(sums: &[f32], nr: usize, row_scale: &[f32], columns: Columns<'_>, finish: Finish<'_>,
         out: &mut [f32], stride: usize, width: usize) = finish_body<f32>;
-    /// Rotary position embedding of one head.
-    pub(crate) fn rotate(head: &mut [f32], cos: &[f32], sin: &[f32]) = rotate_body;
+    /// Rotary position embedding of a row of heads of width `dim`.
+    pub(crate) fn rotate(row: &mut [f32], dim: usize, cos: &[f32], sin: &[f32]) = rotate_body;
 }
 
 #[cfg(test)]

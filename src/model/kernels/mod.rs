@@ -1,10 +1,19 @@
-pub(crate) mod acts;
-pub(crate) mod aligned;
-pub(crate) mod isa;
-pub(crate) mod linear;
-pub(crate) mod math;
-pub(crate) mod attention;
-pub(crate) mod softmax;
-pub(crate) mod threads;
-pub(crate) mod tiles;
+//! The fast path on CPUs: packed weights, kernels chosen at run time, buffers that are kept.
+
+mod acts;
+mod aligned;
+mod attention;
+mod block;
+mod condition;
+mod dit;
+mod head;
+mod isa;
+mod linear;
+mod math;
+mod parts;
+mod softmax;
+mod threads;
+mod tiles;
+
+pub use dit::FastDit;
 pub use isa::Isa;
