@@ -159,6 +159,16 @@ pub struct JudgeCheckpoint {
 }
 
 impl Checkpoint {
+    /// A network whose tensors are known to fit `spec`.
+    pub fn new(spec: ModelSpec, tensors: Arc<dyn Tensors>, tokenizer: Option<Tokenizer>) -> Self {
+        Self {
+            spec,
+            tensors,
+            tokenizer,
+            hash: OnceLock::new(),
+        }
+    }
+
     /// Hex digest of the tensors' content ([`hash`]); reads all of them on the first call, then remembers.
     pub fn hash(&self) -> Result<&str, ModelError> {
         hash::cached(&self.hash, &*self.tensors)
@@ -176,6 +186,16 @@ impl Checkpoint {
 }
 
 impl JudgeCheckpoint {
+    /// A judge whose tensors are known to fit `spec`.
+    pub fn new(spec: JudgeSpec, tensors: Arc<dyn Tensors>, tokenizer: Option<Tokenizer>) -> Self {
+        Self {
+            spec,
+            tensors,
+            tokenizer,
+            hash: OnceLock::new(),
+        }
+    }
+
     /// Hex digest of the tensors' content ([`hash`]); reads all of them on the first call, then remembers.
     pub fn hash(&self) -> Result<&str, ModelError> {
         hash::cached(&self.hash, &*self.tensors)
