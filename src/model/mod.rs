@@ -4,6 +4,7 @@
 //! behind it is decided when it is loaded.
 
 pub mod bundled;
+pub mod fake;
 pub mod gpt2;
 pub mod load;
 pub mod net;
