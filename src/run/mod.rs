@@ -1,6 +1,5 @@
 //! One file a verb: what the program does once the arguments are parsed.
 
-mod headless;
 pub mod infill;
 pub mod setup;
 
