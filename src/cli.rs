@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::flow::SolverKind;
-use crate::model::{Entry, Precision};
+use crate::model::{Entry, ModelPlace, OpenOptions, Precision};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -80,6 +80,18 @@ pub struct ModelArgs {
     /// Threads that compute [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
+}
+
+impl ModelArgs {
+    /// Where the network is.
+    pub fn place(&self) -> ModelPlace {
+        self.model.clone().map_or(ModelPlace::Bundled, ModelPlace::Path)
+    }
+
+    /// What is said about it beyond its place.
+    pub fn options(&self) -> OpenOptions {
+        OpenOptions { entry: self.entry, tokenizer: self.tokenizer.clone(), ..OpenOptions::default() }
+    }
 }
 
 /// What makes a run.

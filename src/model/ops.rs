@@ -185,8 +185,16 @@ pub(super) fn head_blocks(
 ) -> Result<(), ModelError> {
     for (block, chosen) in rows.chunks(HEAD_ROWS).enumerate() {
         cancel.check()?;
-        let index = Tensor::from_slice(chosen, chosen.len(), hidden.device())?;
-        let logits = head.forward(&hidden.index_select(&index, 0)?)?;
+        // A product with a single row takes another path and rounds differently: never ask for one.
+        let at_least_two = if let &[row] = chosen {
+            &[row, row]
+        } else {
+            chosen
+        };
+        let index = Tensor::from_slice(at_least_two, at_least_two.len(), hidden.device())?;
+        let logits = head
+            .forward(&hidden.index_select(&index, 0)?)?
+            .narrow(0, 0, chosen.len())?;
         let mut values = logits
             .to_dtype(DType::F32)?
             .flatten_all()?

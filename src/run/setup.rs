@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::flow::{RunConfig, Sampler, grid};
 use crate::model::weights::TokenizerFiles;
 use crate::model::{
-    self, Checkpoint, Judge, JudgeCheckpoint, ModelPlace, Network, OpenOptions, Precision, bundled, open_judge,
+    self, Checkpoint, Judge, JudgeCheckpoint, ModelPlace, Network, Precision, bundled, open_judge,
     open_model,
 };
 use crate::run::infill;
@@ -128,9 +128,7 @@ impl Setup {
 
 /// Opens the network that `args` name.
 pub fn open_network(args: &ModelArgs) -> Result<Checkpoint, Error> {
-    let place = args.model.clone().map_or(ModelPlace::Bundled, ModelPlace::Path);
-    let options = OpenOptions { entry: args.entry, tokenizer: args.tokenizer.clone(), ..OpenOptions::default() };
-    open_model(&place, &options).map_err(Error::input)
+    open_model(&args.place(), &args.options()).map_err(Error::input)
 }
 
 /// Sets up the threads that compute: one a core, or as many as asked for.
