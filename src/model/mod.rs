@@ -33,11 +33,7 @@ impl Cancel {
 
     /// [`ModelError::Cancelled`] once the flag is raised.
     pub fn check(&self) -> Result<(), ModelError> {
-        if self.is_cancelled() {
-            Err(ModelError::Cancelled)
-        } else {
-            Ok(())
-        }
+        if self.is_cancelled() { Err(ModelError::Cancelled) } else { Ok(()) }
     }
 }
 
