@@ -46,7 +46,6 @@ impl Default for Options {
 }
 
 /// Writes a GIF; the file begins with the first screen, whose size it needs.
-#[derive(Debug)]
 pub struct Gif<W: Write> {
     options: Options,
     look: Look,
@@ -59,11 +58,16 @@ pub struct Gif<W: Write> {
     full: bool,
 }
 
-#[derive(Debug)]
 enum Stage<W: Write> {
     Waiting(Option<W>),
     Writing(Box<Raster>, Encoder<Counting<W>>),
     Ended(Option<W>),
+}
+
+impl<W: Write> std::fmt::Debug for Gif<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gif").field("options", &self.options).field("full", &self.full).finish_non_exhaustive()
+    }
 }
 
 impl<W: Write> Gif<W> {

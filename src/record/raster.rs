@@ -132,7 +132,7 @@ impl Raster {
 
     /// Whether the bundled font or the geometry can draw `c`.
     pub fn covers(&self, c: char) -> bool {
-        c == ' ' || shapes::shape(c, 8, 16).is_some() || c == '\u{2800}' || self.regular.has_glyph(c)
+        c == ' ' || shapes::shape(c, 8, 16).is_some() || self.regular.has_glyph(c) || control_name(c).is_some()
     }
 
     /// Draws a screen over the one before. What is beyond the picture is cut off, what is missing is background.
@@ -240,6 +240,8 @@ impl Raster {
                 merge(&mut pixels, &shape.pixels(w, h));
             } else if self.regular.has_glyph(c) {
                 self.outline(&mut pixels, w, c, paint);
+            } else if let Some(name) = control_name(c) {
+                self.control(&mut pixels, w, name);
             } else if !is_invisible(c) {
                 self.unknown(&mut pixels, w);
             }
@@ -269,6 +271,29 @@ impl Raster {
                     let alpha = level(coverage[(row * metrics.width as i32 + column) as usize]);
                     let pixel = &mut pixels[(y * w + x) as usize];
                     *pixel = (*pixel).max(alpha);
+                }
+            }
+        }
+    }
+
+    /// A control picture: the letters of its name, small, down the diagonal.
+    fn control(&self, pixels: &mut [u8], w: u16, name: &str) {
+        let count = name.len().max(1) as i32;
+        let px = self.px * if count > 2 { 0.42 } else { 0.55 };
+        let (w, h) = (i32::from(w), i32::from(self.cell.1));
+        for (letter, i) in name.chars().zip(0..) {
+            let (metrics, coverage) = self.regular.rasterize(letter, px);
+            let (gw, gh) = (metrics.width as i32, metrics.height as i32);
+            let left = (w - gw).max(0) * i / (count - 1).max(1);
+            let room = (self.baseline - gh).max(0);
+            let top = room * (i + 1) / count;
+            for row in 0..gh {
+                for column in 0..gw {
+                    let (x, y) = (left + column, top + row);
+                    if x < w && y < h {
+                        let pixel = &mut pixels[(y * w + x) as usize];
+                        *pixel = (*pixel).max(level(coverage[(row * gw + column) as usize]));
+                    }
                 }
             }
         }
@@ -318,6 +343,16 @@ impl Raster {
     pub fn background(&self) -> Rgb {
         self.look.bg
     }
+}
+
+/// What a control picture (U+2400…U+2421) abbreviates.
+fn control_name(c: char) -> Option<&'static str> {
+    const NAMES: [&str; 34] = [
+        "NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "BEL", "BS", "HT", "LF", "VT", "FF", "CR", "SO", "SI", "DLE",
+        "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC", "FS", "GS", "RS", "US", "SP", "DEL",
+    ];
+    let index = (c as u32).checked_sub(0x2400)?;
+    NAMES.get(index as usize).copied()
 }
 
 fn row_cells(buffer: &Buffer, y: u16) -> &[Cell] {
