@@ -85,11 +85,7 @@ pub(super) fn is_plain(text: &str) -> bool {
 
 /// Appends the safe form of `text` to `out`, all on one line.
 pub(super) fn clean(text: &str, glyphs: Glyphs, out: &mut String) -> Found {
-    let mut cleaner = Cleaner {
-        glyphs,
-        out,
-        found: Found::default(),
-    };
+    let mut cleaner = Cleaner { glyphs, out, found: Found::default() };
     if is_plain(text) {
         cleaner.out.push_str(text);
         cleaner.found.shown = !text.is_empty();

@@ -61,11 +61,7 @@ pub fn safe_with(text: &str, glyphs: Glyphs) -> Cow<'_, str> {
     }
     let mut out = String::with_capacity(text.len());
     clean(text, glyphs, &mut out);
-    if out == text {
-        Cow::Borrowed(text)
-    } else {
-        Cow::Owned(out)
-    }
+    if out == text { Cow::Borrowed(text) } else { Cow::Owned(out) }
 }
 
 /// The pieces of a sequence, for a UTF-8 terminal.
@@ -80,14 +76,7 @@ pub fn pieces_with(vocab: &Vocab, ids: &[u32], glyphs: Glyphs) -> Vec<Piece> {
     while at < ids.len() {
         let first = at as u32;
         let mut special = |text: String, kind: Kind| {
-            out.push(Piece {
-                first,
-                count: 1,
-                width: width(&text),
-                text,
-                kind,
-                breaks: kind == Kind::Eos,
-            });
+            out.push(Piece { first, count: 1, width: width(&text), text, kind, breaks: kind == Kind::Eos });
         };
         match token(vocab, ids[at]) {
             Token::Eos => special(glyphs.eos().into(), Kind::Eos),
@@ -98,12 +87,8 @@ pub fn pieces_with(vocab: &Vocab, ids: &[u32], glyphs: Glyphs) -> Vec<Piece> {
                 if count == 1 {
                     split(bytes, first, 1, glyphs, &mut out);
                 } else {
-                    let all: Vec<u8> = ids[at..at + count]
-                        .iter()
-                        .filter_map(|id| vocab.bytes(*id))
-                        .flatten()
-                        .copied()
-                        .collect();
+                    let all: Vec<u8> =
+                        ids[at..at + count].iter().filter_map(|id| vocab.bytes(*id)).flatten().copied().collect();
                     split(&all, first, count as u32, glyphs, &mut out);
                 }
                 at += count - 1;
@@ -188,14 +173,7 @@ fn split(bytes: &[u8], first: u32, count: u32, glyphs: Glyphs, out: &mut Vec<Pie
         }
         let Some(newline) = newline else { return };
         let text = glyphs.newline().to_owned();
-        out.push(Piece {
-            first,
-            count,
-            width: width(&text),
-            text,
-            kind: Kind::Newline,
-            breaks: true,
-        });
+        out.push(Piece { first, count, width: width(&text), text, kind: Kind::Newline, breaks: true });
         rest = &rest[newline + 1..];
         if rest.is_empty() {
             return;
@@ -227,14 +205,7 @@ fn shown(line: &[u8], first: u32, count: u32, glyphs: Glyphs) -> Piece {
     } else {
         Kind::Text
     };
-    Piece {
-        first,
-        count,
-        width: width(&text),
-        text,
-        kind,
-        breaks: false,
-    }
+    Piece { first, count, width: width(&text), text, kind, breaks: false }
 }
 
 /// A token's name for lists and the inspector: white space is visible (`·`, `⏎`, `⇥`), stray bytes show as `<0xE2>`.

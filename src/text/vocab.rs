@@ -16,15 +16,7 @@ use super::{bytelevel, display};
 pub const MAX_ID: u32 = (1 << 24) - 1;
 
 /// Names under which vocabularies list their end-of-text token.
-const END_OF_TEXT: [&str; 7] = [
-    "<|endoftext|>",
-    "</s>",
-    "<|end_of_text|>",
-    "<|im_end|>",
-    "<eos>",
-    "[EOS]",
-    "<|end|>",
-];
+const END_OF_TEXT: [&str; 7] = ["<|endoftext|>", "</s>", "<|end_of_text|>", "<|im_end|>", "<eos>", "[EOS]", "<|end|>"];
 
 /// What can go wrong with a vocabulary.
 #[derive(Debug, thiserror::Error)]
@@ -69,11 +61,7 @@ struct Encoder {
 
 impl Encoder {
     fn new(json: Option<Cow<'static, [u8]>>, merges: Option<Vec<u8>>) -> Self {
-        Self {
-            json,
-            merges,
-            built: OnceLock::new(),
-        }
+        Self { json, merges, built: OnceLock::new() }
     }
 }
 
@@ -304,11 +292,7 @@ impl fmt::Debug for Vocab {
 }
 
 fn bad(path: &Path, problem: String, fix: &'static str) -> TextError {
-    TextError::File {
-        path: path.to_owned(),
-        problem: display::safe(&problem).into_owned(),
-        fix,
-    }
+    TextError::File { path: path.to_owned(), problem: display::safe(&problem).into_owned(), fix }
 }
 
 /// Bytes of a SentencePiece token.
@@ -331,10 +315,7 @@ fn word_piece(token: &str) -> Vec<u8> {
 /// The `tokenizer.json` that GPT-2's two files amount to.
 fn gpt2_tokenizer(vocab_json: &[u8], merges: &[u8], eos: Option<u32>) -> Vec<u8> {
     let merges = String::from_utf8_lossy(merges);
-    let merges: Vec<&str> = merges
-        .lines()
-        .filter(|l| !l.starts_with("#version") && l.contains(' '))
-        .collect();
+    let merges: Vec<&str> = merges.lines().filter(|l| !l.starts_with("#version") && l.contains(' ')).collect();
     let added: Vec<_> = eos
         .map(|id| {
             serde_json::json!({"id": id, "content": END_OF_TEXT[0], "single_word": false, "lstrip": false,

@@ -186,11 +186,7 @@ impl<'a> Layout<'a> {
                 return;
             }
         }
-        self.place(Part {
-            piece,
-            text: " ",
-            width: 1,
-        });
+        self.place(Part { piece, text: " ", width: 1 });
     }
 
     fn flush_word(&mut self) {
@@ -215,11 +211,7 @@ impl<'a> Layout<'a> {
     /// Places a part of a word that is wider than the line, cluster by cluster.
     fn place_broken(&mut self, part: Part<'a>) {
         for cluster in part.text.graphemes(true) {
-            let mut cluster = Part {
-                text: cluster,
-                width: text_width(cluster),
-                ..part
-            };
+            let mut cluster = Part { text: cluster, width: text_width(cluster), ..part };
             if cluster.width > self.width {
                 // Nothing of this width can be shown here at all.
                 (cluster.text, cluster.width) = ("?", 1);
@@ -250,11 +242,7 @@ impl<'a> Layout<'a> {
             });
             (self.last, self.line_has) = (part.piece, true);
         }
-        let place = Place {
-            line: self.out.lines.len() as u32,
-            col: self.col,
-            blank,
-        };
+        let place = Place { line: self.out.lines.len() as u32, col: self.col, blank };
         let end = (piece.first + piece.count) as usize;
         if self.out.places.len() < end {
             self.out.places.resize(end, None);

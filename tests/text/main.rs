@@ -1,0 +1,7 @@
+//! Text and traces: hostile tokens, wrapping, timelines, trace files.
+
+mod clean;
+mod support;
+mod timeline;
+mod vocab;
+mod wrap;
