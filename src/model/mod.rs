@@ -3,6 +3,7 @@
 //! Everything above this module speaks to a [`Network`] or a [`Judge`]; which weights, precision or device stand
 //! behind it is decided when it is loaded.
 
+pub mod fake;
 pub mod spec;
 
 use std::path::PathBuf;
