@@ -20,7 +20,7 @@ impl Palette {
         let most = most.clamp(1, 256);
         if counts.len() <= most {
             let colours: Vec<u32> = counts.iter().map(|&(colour, _)| colour).collect();
-            let places = colours.iter().zip(0..).map(|(&colour, place)| (colour, place)).collect();
+            let places = colours.iter().enumerate().map(|(place, &colour)| (colour, place as u8)).collect();
             return Self { colours, places };
         }
         let mut near = 0;

@@ -122,7 +122,7 @@ fn dashes(vertical: bool, pieces: u16, thickness: u16, w: u16, h: u16) -> Vec<Re
             let start = i * length / pieces;
             let end = (i + 1) * length / pieces;
             // A third of each piece is gap, on its right or below, so that neighbouring cells keep the rhythm.
-            let end = end - ((end - start) / 3).max(1).min(end - start - 1);
+            let end = end - ((end - start) / 3).max(1).min((end - start).saturating_sub(1));
             if vertical {
                 Rect { x0: from, y0: start, x1: from + thickness, y1: end, alpha: 255 }
             } else {
@@ -152,8 +152,6 @@ fn lines(arms: [u8; 4], light: u16, heavy: u16, w: u16, h: u16) -> Vec<Rect> {
         let from = (from + light / 2).saturating_sub(t / 2);
         (from, (from + t).min(length))
     };
-    let vertical_double = up == 3 || down == 3;
-    let horizontal_double = right == 3 || left == 3;
     // How far arms reach past the middle: across the widest bar they meet.
     let reach_x = band(width(up).max(width(down)).max(light), w);
     let reach_y = band(width(left).max(width(right)).max(light), h);
@@ -184,13 +182,13 @@ fn lines(arms: [u8; 4], light: u16, heavy: u16, w: u16, h: u16) -> Vec<Rect> {
     }
     let gap_x = band(light, w);
     let gap_y = band(light, h);
-    for (side, weight) in [up, right, down, left].into_iter().enumerate() {
-        if weight != 3 {
-            continue;
-        }
-        // Between two double bars the cut goes on into the crossing; at a single bar it stops before it.
-        let (start_x, end_x) = if vertical_double { gap_x } else { (gap_x.1, gap_x.0) };
-        let (start_y, end_y) = if horizontal_double { gap_y } else { (gap_y.1, gap_y.0) };
+    let arms = [up, right, down, left];
+    for side in (0..4).filter(|&side| arms[side] == 3) {
+        // The cut goes on into the crossing, except where a single bar closes the end.
+        let across = [arms[(side + 1) % 4], arms[(side + 3) % 4]];
+        let open = arms[(side + 2) % 4] == 3 || across.contains(&3) || across == [0, 0];
+        let (start_x, end_x) = if open { gap_x } else { (gap_x.1, gap_x.0) };
+        let (start_y, end_y) = if open { gap_y } else { (gap_y.1, gap_y.0) };
         let cut = match side {
             0 => Rect { x0: gap_x.0, x1: gap_x.1, y0: 0, y1: end_y, alpha: 255 },
             1 => Rect { x0: start_x, x1: w, y0: gap_y.0, y1: gap_y.1, alpha: 255 },
@@ -443,6 +441,25 @@ mod tests {
         assert!(at(&p, columns[0], rows[0]));
         assert!(at(&p, columns[1], rows[1]));
         assert!(!at(&p, columns[0] + 1, rows[0] + 1));
+    }
+
+    #[test]
+    fn the_gap_of_a_double_line_runs_through() {
+        for (c, horizontal) in [('═', true), ('║', false), ('╦', true), ('╤', true), ('╠', false)] {
+            let p = pixels(c);
+            let length = if horizontal { W } else { H };
+            let place = |along: u16, across: u16| if horizontal { (along, across) } else { (across, along) };
+            let lines: Vec<u16> = (0..if horizontal { H } else { W })
+                .filter(|&across| {
+                    let (x, y) = place(0, across);
+                    at(&p, x, y)
+                })
+                .collect();
+            for along in 0..length {
+                let (x, y) = place(along, lines[0] + 1);
+                assert!(!at(&p, x, y), "{c} at {along}");
+            }
+        }
     }
 
     #[test]

@@ -64,14 +64,3 @@ fn svg_is_well_formed_and_holds_the_text() {
 fn the_text_of_a_screen_has_no_trailing_spaces() {
     assert_eq!(screen::text(&Buffer::with_lines(["漢字 a  ", "   ", " b"])), "漢字 a\n\n b\n");
 }
-
-#[test]
-fn zz_look() {
-    let mut s = Buffer::with_lines(["┌─ passage ──┬═╗ ╭─╮ ▁▂▃▄▅▆▇█ ▏▎▍▌▋▊▉█ ░▒▓█", "│Once upon a│ ║ ╰─╯ ▖▗▘▙▚▛▜▝▞▟ ⣿⡇⢸⠁⠂⠄⡀", "├──┼──┤╠═╬═╣╟─╫─╢╞═╪═╡╒═╤═╕╓─╥─╖┏━┳━┓┡╇┩", "Quick brown fox, jumps! κ ≤ 8 → ⏎ ¶ ▯ ␀␛␡␊ 漢字 ╱╲╳ ┄┅┆┇╌╎", "bold italic under strike dim rev 0123456789"]);
-    use ratatui::style::Modifier as M;
-    for (x, m) in [(0, M::BOLD), (5, M::ITALIC), (12, M::UNDERLINED), (18, M::CROSSED_OUT), (25, M::DIM), (29, M::REVERSED)] {
-        s.set_style(ratatui::layout::Rect::new(x, 4, 4, 1), Style::new().add_modifier(m));
-    }
-    png::write(std::fs::File::create("/tmp/look.png").unwrap(), &s, &Look::dark(), 20).unwrap();
-    std::fs::write("/tmp/look.svg", svg::render(&s, &Look::light(), "x")).unwrap();
-}
