@@ -1,0 +1,69 @@
+//! The text on screen as lines: wrapped once whenever frame or width change, not at every draw.
+
+use crate::engine::RunId;
+use crate::text::{Vocab, Wrapped, pieces, wrap};
+
+/// The wrapped text and which part of it is in sight.
+#[derive(Debug, Default)]
+pub struct Passage {
+    key: Option<(RunId, u32, u16, bool)>,
+    wrapped: Wrapped,
+    scroll: usize,
+    rows: usize,
+}
+
+impl Passage {
+    /// Wraps the frame `step` of run `run` anew, unless that is what is here already.
+    pub fn set(&mut self, run: RunId, step: u32, ids: &[u32], vocab: Option<&Vocab>, width: u16, rows: u16) {
+        self.rows = usize::from(rows);
+        let key = Some((run, step, width, vocab.is_some()));
+        if self.key != key {
+            self.key = key;
+            self.wrapped = match vocab {
+                Some(vocab) if width > 0 => wrap(&pieces(vocab, ids), width),
+                _ => Wrapped::default(),
+            };
+        }
+        self.scroll_by(0);
+    }
+
+    /// Forgets what is here.
+    pub fn clear(&mut self) {
+        self.key = None;
+        self.wrapped = Wrapped::default();
+        self.scroll = 0;
+    }
+
+    /// The lines.
+    pub fn wrapped(&self) -> &Wrapped {
+        &self.wrapped
+    }
+
+    /// The first line in sight.
+    pub fn scroll(&self) -> usize {
+        self.scroll
+    }
+
+    /// Whether there are lines above and below those in sight.
+    pub fn more(&self) -> (bool, bool) {
+        (self.scroll > 0, self.scroll + self.rows < self.wrapped.lines.len())
+    }
+
+    /// Scrolls by so many lines, as far as there are any.
+    pub fn scroll_by(&mut self, lines: isize) {
+        let last = self.wrapped.lines.len().saturating_sub(self.rows);
+        self.scroll = self.scroll.saturating_add_signed(lines).min(last);
+    }
+
+    /// Scrolls by so many panels; one line stays for context.
+    pub fn page(&mut self, pages: isize) {
+        self.scroll_by(pages * (self.rows.max(2) as isize - 1));
+    }
+
+    /// Scrolls as little as needed to have position `position` in sight.
+    pub fn reveal(&mut self, position: u32) {
+        if let Some((line, _)) = self.wrapped.locate(position) {
+            self.scroll = self.scroll.clamp((line + 1).saturating_sub(self.rows), line);
+        }
+    }
+}
