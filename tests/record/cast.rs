@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use fewstep::record::cast::{Cast, Header, Version};
-use fewstep::record::{Look, RecordError, Recorder, screen};
+use fewstep::record::{RecordError, Recorder, screen};
 use proptest::prelude::*;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
@@ -43,7 +43,7 @@ fn parse(bytes: &[u8]) -> Parsed {
 
 /// Records screens a second apart and returns the bytes.
 fn record(version: Version, screens: &[Buffer]) -> Vec<u8> {
-    let mut cast = Cast::new(Vec::new(), version, Header::default(), Look::dark());
+    let mut cast = Cast::new(Vec::new(), version, Header::default(), screens::dark());
     for (i, screen) in screens.iter().enumerate() {
         cast.frame(Duration::from_secs(i as u64), screen).expect("recorded");
         cast.marker(Duration::from_secs(i as u64), &format!("step {i}")).expect("marked");
@@ -206,7 +206,7 @@ fn equal_screens_cost_nothing() {
 #[test]
 fn rounded_intervals_do_not_drift() {
     let screens = screens::sequence(3, 2, 2);
-    let mut cast = Cast::new(Vec::new(), Version::V3, Header::default(), Look::dark());
+    let mut cast = Cast::new(Vec::new(), Version::V3, Header::default(), screens::dark());
     let at = |i: u64| Duration::from_nanos(i * 33_333_333);
     for i in 0..30_000 {
         cast.frame(at(i), &screens[(i % 2) as usize]).expect("recorded");
@@ -220,7 +220,7 @@ fn rounded_intervals_do_not_drift() {
 fn a_clock_that_goes_back_stands_still() {
     let screens = screens::sequence(8, 3, 3);
     for version in [Version::V2, Version::V3] {
-        let mut cast = Cast::new(Vec::new(), version, Header::default(), Look::dark());
+        let mut cast = Cast::new(Vec::new(), version, Header::default(), screens::dark());
         for (seconds, screen) in [5, 2, 6].into_iter().zip(&screens) {
             cast.frame(Duration::from_secs(seconds), screen).expect("recorded");
         }
@@ -252,7 +252,7 @@ fn no_color_does_not_empty_the_recording() {
 
 #[test]
 fn no_cells_or_no_screens_are_refused() {
-    let mut cast = Cast::new(Vec::new(), Version::V3, Header::default(), Look::dark());
+    let mut cast = Cast::new(Vec::new(), Version::V3, Header::default(), screens::dark());
     assert!(matches!(cast.finish(Duration::ZERO), Err(RecordError::Request(_))));
     let empty = Buffer::empty(ratatui::layout::Rect::new(0, 0, 0, 4));
     assert!(matches!(cast.frame(Duration::ZERO, &empty), Err(RecordError::Size(_))));
@@ -280,7 +280,7 @@ impl Write for Disk {
 fn a_full_disk_is_an_error_that_says_so() {
     let screens = screens::sequence(16, 4, 4);
     for room in [0, 10, 700] {
-        let mut cast = Cast::new(Disk(room), Version::V3, Header::default(), Look::dark());
+        let mut cast = Cast::new(Disk(room), Version::V3, Header::default(), screens::dark());
         let failed = screens.iter().find_map(|screen| cast.frame(Duration::ZERO, screen).err());
         let error = failed.expect("no room").at(std::path::Path::new("demo.cast"));
         assert!(error.to_string().starts_with("demo.cast: the disk is full; "), "{error}");

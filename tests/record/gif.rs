@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fewstep::record::gif::{Gif, Options};
-use fewstep::record::{Look, RecordError, Recorder, Rgb, screen};
+use fewstep::record::{RecordError, Recorder, Rgb, screen};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Style};
@@ -26,7 +26,7 @@ fn decode(bytes: &[u8]) -> Decoded {
     let (width, height) = (usize::from(decoder.width()), usize::from(decoder.height()));
     assert_eq!(decoder.repeat(), ::gif::Repeat::Infinite);
     let global = decoder.global_palette().map(<[u8]>::to_vec);
-    let mut canvas = vec![Rgb::default(); width * height];
+    let mut canvas = vec![Rgb(0, 0, 0); width * height];
     let (mut frames, mut widest) = (Vec::new(), 0);
     while let Some(frame) = decoder.read_next_frame().expect("a frame") {
         let palette = frame.palette.clone().or_else(|| global.clone()).expect("a palette");
@@ -51,7 +51,7 @@ fn options() -> Options {
 }
 
 fn record(options: Options, screens: &[(u64, Buffer)], end: u64) -> Vec<u8> {
-    let mut gif = Gif::new(Vec::new(), options, Look::dark());
+    let mut gif = Gif::new(Vec::new(), options, screens::dark());
     for (ms, screen) in screens {
         gif.frame(Duration::from_millis(*ms), screen).expect("recorded");
     }
@@ -62,7 +62,7 @@ fn record(options: Options, screens: &[(u64, Buffer)], end: u64) -> Vec<u8> {
 /// Checks a picture against a screen: cells of space show their background, full blocks their foreground, and every
 /// other cell only mixes of the two, with the background at a corner where the glyph leaves it free.
 fn compare(decoded: &Decoded, frame: usize, buffer: &Buffer) {
-    let look = Look::dark();
+    let look = screens::dark();
     let (pixels, _) = &decoded.frames[frame];
     let cell_w = decoded.width / usize::from(buffer.area.width);
     let cell_h = pixels.len() / decoded.width / usize::from(buffer.area.height);
@@ -150,7 +150,7 @@ fn more_than_256_colours_are_merged_not_refused() {
     for i in 0..800 {
         let (x, y) = (i % 40 * cell_w + 2, i / 40 * cell_h + 2);
         let got = decoded.frames[0].0[y * decoded.width + x];
-        let want = screen::paint(&buffer.content[i], &Look::dark()).fg;
+        let want = screen::paint(&buffer.content[i], &screens::dark()).fg;
         let off = [got.0.abs_diff(want.0), got.1.abs_diff(want.1), got.2.abs_diff(want.2)];
         assert!(off.into_iter().all(|d| d < 48), "{got:?} {want:?}");
     }
@@ -164,17 +164,17 @@ fn other_sizes_are_cut_or_padded_to_the_canvas() {
     let decoded = decode(&record(options, &[(0, small), (500, large)], 1000));
     assert_eq!(decoded.frames.len(), 2);
     // Beyond the small screen there is background.
-    assert_eq!(*decoded.frames[0].0.last().expect("pixels"), Look::dark().bg);
+    assert_eq!(*decoded.frames[0].0.last().expect("pixels"), screens::dark().bg);
 }
 
 #[test]
 fn sizes_nobody_can_show_are_refused_with_a_way_out() {
     let huge = Buffer::empty(Rect::new(0, 0, 60_000, 1));
-    let mut gif = Gif::new(Vec::new(), options(), Look::dark());
+    let mut gif = Gif::new(Vec::new(), options(), screens::dark());
     gif.frame(Duration::ZERO, &huge).expect("held");
     let error = gif.finish(Duration::ZERO).expect_err("too wide");
     assert!(matches!(&error, RecordError::Size(text) if text.contains("--size")), "{error}");
-    let mut gif = Gif::new(Vec::new(), Options { px: 500, ..Options::default() }, Look::dark());
+    let mut gif = Gif::new(Vec::new(), Options { px: 500, ..Options::default() }, screens::dark());
     gif.frame(Duration::ZERO, &screens::sequence(4, 2, 1)[0]).expect("held");
     assert!(matches!(gif.finish(Duration::ZERO), Err(RecordError::Size(_))));
 }

@@ -1,5 +1,7 @@
 //! Screens to record: hand-made ones and arbitrary ones.
 
+use fewstep::config::{Depth, Theme};
+use fewstep::record::Look;
 use proptest::prelude::*;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -32,6 +34,16 @@ const MODIFIERS: [Modifier; 6] = [
     Modifier::REVERSED,
     Modifier::BOLD.union(Modifier::UNDERLINED).union(Modifier::REVERSED),
 ];
+
+/// The colours of the dark theme.
+pub(crate) fn dark() -> Look {
+    Look::of(&Theme::dark(Depth::True))
+}
+
+/// The colours of the light theme.
+pub(crate) fn light() -> Look {
+    Look::of(&Theme::light(Depth::True))
+}
 
 /// A cell to draw: indices into the tables above.
 pub(crate) type Pick = (usize, usize, usize, usize);
