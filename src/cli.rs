@@ -187,12 +187,11 @@ pub struct ScreenArgs {
 }
 
 /// `--score`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ScoreChoice {
     /// Every frame
     All,
     /// The last frame of each run
-    #[default]
     Final,
     /// Nothing
     None,
@@ -229,9 +228,9 @@ pub struct SampleArgs {
     #[arg(long, help_heading = "Output")]
     pub detail: bool,
 
-    /// Which frames the judge scores
-    #[arg(long, value_enum, default_value_t, help_heading = "Output")]
-    pub score: ScoreChoice,
+    /// Which frames the judge scores [default: all that are written]
+    #[arg(long, value_enum, help_heading = "Output")]
+    pub score: Option<ScoreChoice>,
 
     /// Count the prompt's tokens in perplexity too
     #[arg(long, help_heading = "Output")]

@@ -1,14 +1,17 @@
 //! One file a verb: what the program does once the arguments are parsed.
 
+mod headless;
 pub mod infill;
+mod interrupt;
 pub mod probe;
+mod progress;
 pub mod setup;
 
 use std::io::{self, IsTerminal, Write};
 
 use clap::CommandFactory;
 
-use crate::cli::{Cli, ProbeArgs, SampleArgs, Verb};
+use crate::cli::{Cli, ProbeArgs, Verb};
 use crate::error::Error;
 use crate::model::Precision;
 use crate::text;
@@ -17,7 +20,7 @@ use crate::text;
 pub fn dispatch(cli: Cli) -> Result<(), Error> {
     match cli.verb {
         None if io::stdout().is_terminal() => tui::run(&cli.run, &cli.screen),
-        None => headless::sample(&SampleArgs::plain(cli.run)),
+        None => headless::sample(&headless::plainly(cli.run)),
         Some(Verb::Sample(args)) => headless::sample(&args),
         Some(Verb::Probe(args)) => run_probe(&args),
         Some(Verb::Completions { shell }) => {
