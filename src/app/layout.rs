@@ -119,21 +119,19 @@ impl Layout {
         });
         let numbers = side.is_none().then(|| bottom(&mut body, 1));
         let main = (body.height >= 10).then_some(body);
-        let mut passage = match main {
-            Some(frame) => inside(frame),
-            // Without a frame the text keeps a margin.
-            None => Rect {
-                x: body.x + 1,
-                width: body.width.saturating_sub(2),
-                ..body
-            },
-        };
+        let mut passage = main.map_or(body, inside);
         let map = (wanted.map && main.is_some() && passage.height >= 14).then(|| {
             let rows = (passage.height / 3).clamp(4, 16);
             let (upper, lower) = split(passage, rows);
             passage = upper;
             lower
         });
+        // Text keeps a margin, in a frame or without.
+        passage = Rect {
+            x: passage.x + 1,
+            width: passage.width.saturating_sub(2),
+            ..passage
+        };
         let mut gauges = side.map(inside);
         let mut lower = None;
         if let Some(area) = gauges.filter(|area| wanted.lower && area.height >= 14) {
@@ -159,7 +157,7 @@ impl Layout {
 }
 
 /// Rows the gauges take.
-pub const GAUGE_ROWS: u16 = 7;
+pub const GAUGE_ROWS: u16 = 5;
 
 #[cfg(test)]
 mod tests {

@@ -179,9 +179,10 @@ pub struct Bind {
 }
 
 impl Bind {
-    /// How its keys are written.
+    /// How help writes its keys.
     pub fn keys(&self) -> String {
-        if !self.show.is_empty() {
+        // `show` stands for several bindings: in help only where the others have no line of their own.
+        if !self.show.is_empty() && self.bar.is_empty() {
             return self.show.clone();
         }
         let names: Vec<String> = self.chords.iter().map(ToString::to_string).collect();

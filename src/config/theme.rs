@@ -268,6 +268,15 @@ impl Theme {
             .bg(self.role_colour(Role::Accent))
     }
 
+    /// A column or row that is marked without hiding what is there.
+    pub fn marked(&self) -> Style {
+        match self.depth {
+            Depth::None => Style::new().add_modifier(Modifier::REVERSED),
+            Depth::Sixteen => Style::new().bg(Color::DarkGray),
+            Depth::Indexed | Depth::True => Style::new().bg(self.role_colour(Role::Faint)),
+        }
+    }
+
     /// Text on a filled patch of the accent or, in themes whose ramp colours letters, of a ramp colour.
     fn chip_ink(&self) -> Color {
         match self.ramp_on {

@@ -34,7 +34,7 @@ pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
             }
             cell(run, map, (col, row), Rect::new(x, y, scale, 1), canvas);
             if cursor == Some(col) {
-                canvas.restyle(Rect::new(x, y, scale, 1), canvas.theme().selected());
+                canvas.restyle(Rect::new(x, y, scale, 1), canvas.theme().marked());
             }
         }
     }
