@@ -22,8 +22,34 @@ sad, but then a kind duck swam over and pushed the ball back with its wings. Lil
 duck.|From that day on, Lily, Max and the duck played together in the garden every day.¶";
 
 const OTHERS: &[&str] = &[
-    " sun", " moon", "ing", "ed", " under", " blue", "\u{20ac}", "é", " jumped", " \u{65e5}\u{672c}", "!", "?", " mom", " cake", "s",
-    " happy", " tiny", " boat", " could", " not", "able", " river", "\u{1f600}", "'s", " bird", "ly", " soft", " sang",
+    " sun",
+    " moon",
+    "ing",
+    "ed",
+    " under",
+    " blue",
+    "\u{20ac}",
+    "é",
+    " jumped",
+    " \u{65e5}\u{672c}",
+    "!",
+    "?",
+    " mom",
+    " cake",
+    "s",
+    " happy",
+    " tiny",
+    " boat",
+    " could",
+    " not",
+    "able",
+    " river",
+    "\u{1f600}",
+    "'s",
+    " bird",
+    "ly",
+    " soft",
+    " sang",
 ];
 
 /// Words of the story and others; the last few ids are what no terminal should be sent.
@@ -51,7 +77,9 @@ pub(crate) fn vocab() -> (Vocab, Vec<u32>) {
     }
     let mut vocab = Vocab::from_entries((0..).zip(words.iter().cloned()));
     let mut next = words.len() as u32;
-    for bytes in [&b"\x1b"[..], b"\x07", b"\xe2", b"\x82", b"\xac", "\u{202e}".as_bytes(), "\u{200b}".as_bytes(), b"\r", b"\t"] {
+    for bytes in
+        [&b"\x1b"[..], b"\x07", b"\xe2", b"\x82", b"\xac", "\u{202e}".as_bytes(), "\u{200b}".as_bytes(), b"\r", b"\t"]
+    {
         vocab.insert(next, bytes);
         next += 1;
     }
@@ -63,9 +91,10 @@ pub(crate) fn vocab() -> (Vocab, Vec<u32>) {
 fn split(text: &str) -> Vec<String> {
     let mut tokens: Vec<String> = Vec::new();
     for c in text.chars() {
-        let joins = tokens.last().and_then(|t| t.chars().next_back()).is_some_and(|last| {
-            c.is_alphabetic() && (last.is_alphabetic() || last == ' ')
-        });
+        let joins = tokens
+            .last()
+            .and_then(|t| t.chars().next_back())
+            .is_some_and(|last| c.is_alphabetic() && (last.is_alphabetic() || last == ' '));
         match tokens.last_mut() {
             Some(token) if joins => token.push(c),
             _ => tokens.push(c.to_string()),
@@ -335,7 +364,8 @@ impl World {
 }
 
 fn mix(a: u64, b: u64, c: u64) -> u64 {
-    let mut x = a.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ b.wrapping_mul(0xbf58_476d_1ce4_e5b9) ^ c.wrapping_add(0x1234_5678);
+    let mut x =
+        a.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ b.wrapping_mul(0xbf58_476d_1ce4_e5b9) ^ c.wrapping_add(0x1234_5678);
     x ^= x >> 31;
     x = x.wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 29)
