@@ -184,6 +184,22 @@ pub struct ScreenArgs {
     /// Colours
     #[arg(long, value_enum, default_value_t)]
     pub color: ColorChoice,
+
+    /// `dark`, `light`, or a file like assets/themes/dark.toml [default: what the terminal's background asks for]
+    #[arg(long, value_name = "THEME")]
+    pub theme: Option<String>,
+
+    /// Key bindings that replace some of the built-in ones: a file with `[keys]` and lines like play = ["p"]
+    #[arg(long, value_name = "FILE")]
+    pub keys: Option<PathBuf>,
+
+    /// Draw with ASCII characters only
+    #[arg(long)]
+    pub ascii: bool,
+
+    /// Leave the mouse to the terminal
+    #[arg(long)]
+    pub no_mouse: bool,
 }
 
 /// `--score`.

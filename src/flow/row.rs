@@ -30,11 +30,7 @@ pub struct Shaping {
 
 impl Default for Shaping {
     fn default() -> Self {
-        Self {
-            temperature: 1.0,
-            top_p: 1.0,
-            banned: None,
-        }
+        Self { temperature: 1.0, top_p: 1.0, banned: None }
     }
 }
 
@@ -60,22 +56,10 @@ impl<'a> Row<'a> {
             *logit = BANNED;
         }
         let top = largest(logits)?;
-        let (total, weighted_log) = weigh(
-            logits,
-            logits[top[0] as usize],
-            (1.0 / shaping.temperature) as f32,
-        );
-        let (total, weighted_log) = if shaping.top_p < 1.0 {
-            keep_nucleus(logits, total * shaping.top_p)
-        } else {
-            (total, weighted_log)
-        };
-        Some(Self {
-            weights: logits,
-            total,
-            weighted_log,
-            top,
-        })
+        let (total, weighted_log) = weigh(logits, logits[top[0] as usize], (1.0 / shaping.temperature) as f32);
+        let (total, weighted_log) =
+            if shaping.top_p < 1.0 { keep_nucleus(logits, total * shaping.top_p) } else { (total, weighted_log) };
+        Some(Self { weights: logits, total, weighted_log, top })
     }
 
     /// `p(id)`.
@@ -112,43 +96,25 @@ impl<'a> Row<'a> {
             return place as u32;
         }
         let own = self.weights[id as usize];
-        let above = self
-            .weights
-            .iter()
-            .map(|&w| u32::from(w > own))
-            .sum::<u32>();
-        let ties = self.weights[..id as usize]
-            .iter()
-            .map(|&w| u32::from(w == own))
-            .sum::<u32>();
+        let above = self.weights.iter().map(|&w| u32::from(w > own)).sum::<u32>();
+        let ties = self.weights[..id as usize].iter().map(|&w| u32::from(w == own)).sum::<u32>();
         (above + ties).max(TOP as u32)
     }
 
     /// The whole posterior, to draw from.
     pub fn all(&self) -> Weights<'_> {
-        Weights {
-            weights: self.weights,
-            floor: 0.0,
-            patch: None,
-        }
+        Weights { weights: self.weights, floor: 0.0, patch: None }
     }
 
     /// The posterior without one id.
     pub fn others(&self, id: u32) -> Weights<'_> {
-        Weights {
-            patch: Some((id as usize, 0.0)),
-            ..self.all()
-        }
+        Weights { patch: Some((id as usize, 0.0)), ..self.all() }
     }
 
     /// The posterior without one id, and then no id (that one included) below the probability `floor`.
     pub fn floored(&self, id: u32, floor: f64) -> Weights<'_> {
         let floor = (floor * self.total) as f32;
-        Weights {
-            weights: self.weights,
-            floor,
-            patch: Some((id as usize, floor)),
-        }
+        Weights { weights: self.weights, floor, patch: Some((id as usize, floor)) }
     }
 
     /// What weights have to be divided by to be probabilities.
@@ -158,11 +124,7 @@ impl<'a> Row<'a> {
 
     /// The largest probability of an id other than `id`.
     pub fn best_of_others(&self, id: u32) -> f64 {
-        let best = if self.top[0] == id {
-            self.top[1]
-        } else {
-            self.top[0]
-        };
+        let best = if self.top[0] == id { self.top[1] } else { self.top[0] };
         if best == id { 0.0 } else { self.prob(best) }
     }
 }
@@ -186,10 +148,7 @@ impl Weights<'_> {
 
     /// The sum of all weights.
     pub fn total(&self) -> f64 {
-        (0..self.weights.len())
-            .step_by(BLOCK)
-            .map(|start| self.block(start))
-            .sum()
+        (0..self.weights.len()).step_by(BLOCK).map(|start| self.block(start)).sum()
     }
 
     /// The id at which the running sum passes the share `u` in `[0, 1)` of the total; `None` if all weights are 0.
@@ -227,9 +186,7 @@ impl Weights<'_> {
     /// The distribution that [`Weights::draw`] draws from.
     pub fn distribution(&self) -> Vec<f64> {
         let total = self.total();
-        (0..self.weights.len())
-            .map(|id| f64::from(self.get(id)) / total)
-            .collect()
+        (0..self.weights.len()).map(|id| f64::from(self.get(id)) / total).collect()
     }
 
     /// The sum of the block that starts at `start`.
@@ -275,11 +232,7 @@ fn largest(values: &[f32]) -> Option<[u32; TOP]> {
         for group in &mut groups {
             for i in 0..LANES {
                 probe[i] += group[i] * 0.0;
-                lanes[i] = if group[i] > lanes[i] {
-                    group[i]
-                } else {
-                    lanes[i]
-                };
+                lanes[i] = if group[i] > lanes[i] { group[i] } else { lanes[i] };
             }
         }
         for (i, &value) in groups.remainder().iter().enumerate() {
@@ -339,11 +292,8 @@ fn weigh(logits: &mut [f32], max: f32, inverse_temperature: f32) -> (f64, f64) {
 /// Keeps the most likely ids until they hold the mass `mass`, and zeroes the others; returns `Σ w` and `Σ w ln w`.
 fn keep_nucleus(weights: &mut [f32], mass: f64) -> (f64, f64) {
     // Non-negative floats order like their bits; the inverted id puts the smaller one first among equals.
-    let mut order: Vec<u64> = weights
-        .iter()
-        .enumerate()
-        .map(|(id, w)| u64::from(w.to_bits()) << 32 | u64::from(!(id as u32)))
-        .collect();
+    let mut order: Vec<u64> =
+        weights.iter().enumerate().map(|(id, w)| u64::from(w.to_bits()) << 32 | u64::from(!(id as u32))).collect();
     let (mut total, mut weighted_log) = (0.0, 0.0);
     let mut kept = 0;
     // Sorting everything would cost more than the rest of the step: sort ever larger heads until one is enough.

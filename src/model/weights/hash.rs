@@ -24,17 +24,11 @@ pub fn digest(tensors: &dyn Tensors) -> Result<String, ModelError> {
         hash.update(format!("{name}\0{}\0{}\0", dtype.name(), shape.join(",")));
         tensors.read(&name, &mut |bytes| hash.update(bytes))?;
     }
-    Ok(hash.finalize()[..16]
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect())
+    Ok(hash.finalize()[..16].iter().map(|b| format!("{b:02x}")).collect())
 }
 
 /// The digest, computed at the first call only.
-pub(super) fn cached<'a>(
-    cell: &'a OnceLock<String>,
-    tensors: &dyn Tensors,
-) -> Result<&'a str, ModelError> {
+pub(super) fn cached<'a>(cell: &'a OnceLock<String>, tensors: &dyn Tensors) -> Result<&'a str, ModelError> {
     if cell.get().is_none() {
         // Two threads may both compute it; they get the same.
         let _ = cell.set(digest(tensors)?);
