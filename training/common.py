@@ -126,3 +126,9 @@ def ema_update(average: dict, model: torch.nn.Module, decay: float) -> None:
     live = dict(model.named_parameters())
     names = [k for k in average if k in live]
     torch._foreach_lerp_([average[k] for k in names], [live[k].detach() for k in names], 1 - decay)
+
+
+def wait_for(path: str) -> None:
+    """Lets a stage compile while the one before it still trains."""
+    while path and not os.path.exists(path):
+        time.sleep(0.2)

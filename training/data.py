@@ -48,7 +48,8 @@ class Windows:
         return {"rng": self.rng.get_state()}
 
     def load(self, state: dict) -> None:
-        self.rng.set_state(state["rng"])
+        if RANK == 0:  # the state is rank 0's; the others keep streams of their own
+            self.rng.set_state(state["rng"].cpu())
 
 
 def heldout_windows(folder: str, length: int) -> torch.Tensor:

@@ -1,12 +1,14 @@
 //! The text on screen as lines: wrapped once whenever frame or width change, not at every draw.
 
 use crate::engine::RunId;
-use crate::text::{Vocab, Wrapped, pieces, wrap};
+use crate::text::{Glyphs, Vocab, Wrapped, pieces_with, wrap};
+use crate::trace::{self, Timeline};
 
 /// The wrapped text and which part of it is in sight.
 #[derive(Debug, Default)]
 pub struct Passage {
     key: Option<(RunId, u32, u16, bool)>,
+    frame: Option<trace::State>,
     wrapped: Wrapped,
     scroll: usize,
     rows: usize,
@@ -14,15 +16,23 @@ pub struct Passage {
 
 impl Passage {
     /// Wraps the frame `step` of run `run` anew, unless that is what is here already.
-    pub fn set(&mut self, run: RunId, step: u32, ids: &[u32], vocab: Option<&Vocab>, width: u16, rows: u16) {
+    pub fn set(
+        &mut self,
+        (run, timeline, step): (RunId, &Timeline, u32),
+        vocab: Option<&Vocab>,
+        glyphs: Glyphs,
+        (width, rows): (u16, u16),
+    ) {
         self.rows = usize::from(rows);
         let key = Some((run, step, width, vocab.is_some()));
         if self.key != key {
             self.key = key;
+            let frame = timeline.state(step);
             self.wrapped = match vocab {
-                Some(vocab) if width > 0 => wrap(&pieces(vocab, ids), width),
-                _ => Wrapped::default(),
+                Some(vocab) => wrap(&pieces_with(vocab, &frame.ids, glyphs), width),
+                None => Wrapped::default(),
             };
+            self.frame = Some(frame);
         }
         self.scroll_by(0);
     }
@@ -30,6 +40,7 @@ impl Passage {
     /// Forgets what is here.
     pub fn clear(&mut self) {
         self.key = None;
+        self.frame = None;
         self.wrapped = Wrapped::default();
         self.scroll = 0;
     }
@@ -37,6 +48,11 @@ impl Passage {
     /// The lines.
     pub fn wrapped(&self) -> &Wrapped {
         &self.wrapped
+    }
+
+    /// Ids, last changes and revisions of the frame on screen.
+    pub fn frame(&self) -> Option<&trace::State> {
+        self.frame.as_ref()
     }
 
     /// The first line in sight.

@@ -33,7 +33,7 @@ pub struct Run {
 impl Run {
     /// The newest step there is.
     pub fn newest(&self) -> u32 {
-        (self.timeline.len() as u32).saturating_sub(1)
+        self.timeline.newest()
     }
 
     /// The budget.

@@ -13,6 +13,7 @@ use crate::engine::{Part, RunId};
 use crate::flow::RunConfig;
 use crate::model::ModelSpec;
 use crate::text::Vocab;
+use crate::trace::ChangeMap;
 
 /// Playing speeds, slowest first; 1 is in the middle of the keys.
 pub const SPEEDS: [f64; 6] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0];
@@ -158,6 +159,8 @@ pub struct State {
     pub cursor: Option<u32>,
     /// The wrapped text.
     pub passage: Passage,
+    /// The cells of the convergence map, with run and size they were made for.
+    pub changes: Option<((RunId, u16, u16), ChangeMap)>,
     /// The window over the screen.
     pub popup: Option<Popup>,
     /// How far the window is scrolled.
@@ -198,6 +201,7 @@ impl State {
             side: Side::default(),
             cursor: None,
             passage: Passage::default(),
+            changes: None,
             popup: None,
             popup_scroll: 0,
             prompt: Prompt::default(),

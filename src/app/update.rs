@@ -13,6 +13,8 @@ use super::msg::{Effect, Level, Msg};
 use super::state::{NOTICE, Notice, Side, State};
 use super::{Action, Layout};
 use crate::config::{Chord, Mode};
+use crate::text::Glyphs;
+use crate::trace::ChangeMap;
 
 /// Changes the state by one message; what the outside must do comes back.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
@@ -129,10 +131,28 @@ fn refresh(state: &mut State) {
     let area = state.layout.passage;
     match state.runs.current() {
         Some(run) => {
-            let ids = run.timeline.ids(run.playhead);
-            let vocab = state.vocab.as_deref();
-            state.passage.set(run.id, run.playhead, &ids, vocab, area.width, area.height);
+            let glyphs = if state.looks.glyphs.is_ascii() { Glyphs::Ascii } else { Glyphs::Unicode };
+            let frame = (run.id, &run.timeline, run.playhead);
+            state.passage.set(frame, state.vocab.as_deref(), glyphs, (area.width, area.height));
         }
         None => state.passage.clear(),
+    }
+    refresh_map(state);
+}
+
+/// The map grows with its run; another run or another size makes a new one.
+fn refresh_map(state: &mut State) {
+    let (Some(area), Some(run)) = (state.layout.map, state.runs.current()) else {
+        state.changes = None;
+        return;
+    };
+    let key = (run.id, area.width, area.height);
+    match &mut state.changes {
+        Some((kept, map)) if *kept == key => map.update(&run.timeline),
+        changes => {
+            let inner = crate::ui::map_area(area, run.steps());
+            let map = ChangeMap::new(&run.timeline, usize::from(inner.width), usize::from(inner.height));
+            *changes = Some((key, map));
+        }
     }
 }

@@ -3,14 +3,25 @@
 //! Everything above this module speaks to a [`Network`] or a [`Judge`]; which weights, precision or device stand
 //! behind it is decided when it is loaded.
 
+pub mod bundled;
 pub mod fake;
+pub mod gpt2;
+pub mod load;
+pub mod net;
+mod ops;
+pub mod rotary;
 pub mod spec;
+pub mod weights;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use load::{Precision, judge, network};
 pub use spec::{JudgeSpec, ModelSpec, Source};
+pub use weights::{
+    Checkpoint, Entry, JudgeCheckpoint, ModelPlace, OpenOptions, open_judge, open_model,
+};
 
 /// A shared flag that asks a running computation to stop at its next check.
 #[derive(Clone, Debug, Default)]
@@ -120,4 +131,48 @@ pub enum ModelError {
     /// The computation was cancelled.
     #[error("cancelled")]
     Cancelled,
+}
+
+/// Refuses a sequence a network cannot take.
+pub(crate) fn check_input(spec: &ModelSpec, ids: &[u32]) -> Result<(), ModelError> {
+    if ids.is_empty() || ids.len() > spec.length {
+        return Err(ModelError::Request(format!(
+            "a sequence of {} tokens; the model {} takes 1 to {}",
+            ids.len(),
+            spec.name,
+            spec.length
+        )));
+    }
+    check_ids(ids, spec.rows(), &spec.name)
+}
+
+/// Refuses a sequence a judge cannot score.
+pub(crate) fn check_judged(spec: &JudgeSpec, ids: &[u32]) -> Result<(), ModelError> {
+    // The last id is only ever predicted, so it needs no position of its own.
+    if ids.len() > spec.length + 1 {
+        return Err(ModelError::Request(format!(
+            "a text of {} tokens; the judge {} reads at most {}",
+            ids.len(),
+            spec.name,
+            spec.length + 1
+        )));
+    }
+    check_ids(ids, spec.vocab, &spec.name)
+}
+
+fn check_ids(ids: &[u32], rows: usize, name: &str) -> Result<(), ModelError> {
+    match ids.iter().find(|&&id| id as usize >= rows) {
+        None => Ok(()),
+        Some(id) => Err(ModelError::Request(format!(
+            "token id {id} is outside of {name}'s vocabulary of {rows}"
+        ))),
+    }
+}
+
+/// The first of the rows of `width` logits in `block` that holds one that is not a finite number.
+pub(crate) fn first_not_finite(block: &[f32], width: usize) -> Option<usize> {
+    block
+        .iter()
+        .position(|v| !v.is_finite())
+        .map(|at| at / width)
 }

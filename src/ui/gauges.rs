@@ -47,7 +47,7 @@ fn gauges<'a>(state: &State, run: &'a Run) -> [Gauge<'a>; 5] {
         Gauge {
             name: "changed",
             value: known(moved, format!("{}/{tokens}", line.changed_count(at))),
-            series: Some(Box::new(move |s| (s > 0).then(|| f64::from(line.changed_count(s))))),
+            series: Some(Box::new(move |s| (s > 0).then(|| line.changed_count(s) as f64))),
         },
         Gauge {
             name: "settled",
@@ -68,7 +68,7 @@ fn known(known: bool, value: String) -> Result<String, String> {
 }
 
 fn score_of(run: &Run, step: u32) -> Option<f64> {
-    run.timeline.score(step).and_then(|score| score.perplexity)
+    run.timeline.perplexity(step)
 }
 
 fn perplexity(state: &State, run: &Run) -> Result<String, String> {

@@ -20,6 +20,7 @@ mod timeline;
 use ratatui::buffer::Buffer;
 
 pub use hits::HitMap;
+pub use map::inner as map_area;
 
 use crate::app::State;
 use crate::config::theme::Role;

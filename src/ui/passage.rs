@@ -32,15 +32,16 @@ pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
 /// What decides the colours of the frame on screen.
 struct Colours<'a> {
     run: &'a Run,
-    by_position: std::sync::Arc<[u32]>,
+    by_position: &'a [u32],
     overlay: Overlay,
 }
 
 impl<'a> Colours<'a> {
-    fn new(state: &State, run: &'a Run) -> Self {
-        let by_position = match state.overlay {
-            Overlay::Revisions => run.timeline.revisions(run.playhead),
-            Overlay::LastChange | Overlay::ChangedNow => run.timeline.last_change(run.playhead),
+    fn new(state: &'a State, run: &'a Run) -> Self {
+        let by_position = match (state.passage.frame(), state.overlay) {
+            (None, _) => &[],
+            (Some(frame), Overlay::Revisions) => &frame.revisions[..],
+            (Some(frame), Overlay::LastChange | Overlay::ChangedNow) => &frame.last_change[..],
         };
         Self {
             run,

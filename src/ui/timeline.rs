@@ -120,7 +120,7 @@ fn bar(state: &State, run: &Run, (x, y, cells): (u16, u16, u16), canvas: &mut Ca
         };
         spark::draw(canvas, (x, area.y, cells), &bars, |s| {
             let count = (s <= run.newest()).then(|| run.timeline.changed_count(s))?;
-            (count > 0).then(|| f64::from(count) / f64::from(most))
+            (count > 0).then(|| count as f64 / most as f64)
         });
     }
 }

@@ -8,8 +8,9 @@ use super::super::run::{MEMORY, Run};
 use super::super::state::{Load, Popup, State};
 use super::{notify, time};
 use crate::engine::{Event, Part, RunId};
-use crate::flow::{RunConfig, Sampler, SolverKind, uniform_grid};
-use crate::trace::{Frame, RunMeta, Timeline};
+use crate::flow::config::uniform_grid;
+use crate::flow::{RunConfig, Sampler, SolverKind};
+use crate::trace::{Frame, ModelMeta, RunMeta, Score, Timeline};
 
 /// The largest budget.
 const MOST_STEPS: usize = 1024;
@@ -24,11 +25,15 @@ pub(in crate::app) fn begin(state: &mut State, config: RunConfig, prompt: &str, 
         Err(error) => return message(state, "this run cannot be made", error.to_string()),
     };
     let id = state.runs.next_id();
-    let meta = RunMeta::new(id, config.clone());
+    let meta = RunMeta::new(id, config.clone(), Arc::new(ModelMeta::from(&live.spec)));
+    let timeline = match Timeline::new(meta, noise) {
+        Ok(timeline) => timeline,
+        Err(error) => return message(state, "this run cannot be made", error.to_string()),
+    };
     state.runs.push(Run {
         id,
         config,
-        timeline: Timeline::new(meta, noise),
+        timeline,
         playhead: 0,
         ahead: 0,
         told: 0,
@@ -47,7 +52,7 @@ pub(super) fn add(state: &mut State, timeline: Timeline) {
     let config = timeline.meta().config.clone();
     let first = state.runs.all().is_empty();
     let on_screen = state.runs.index();
-    let id = state.runs.next_id().max(timeline.meta().run);
+    let id = state.runs.next_id();
     state.runs.push(Run {
         id,
         config,
@@ -135,7 +140,7 @@ pub(super) fn event(state: &mut State, event: Event) {
         Event::Frame { run, frame } => push(state, run, frame),
         Event::Score { run, step, perplexity, nll } => {
             if let Some(run) = state.runs.by_id_mut(run) {
-                run.timeline.set_score(step, perplexity, nll);
+                run.timeline.set_score(step, Score { perplexity, nll: Some(nll) });
             }
         }
         Event::Failed { run, part, message } => failed(state, run, part, &message),

@@ -51,23 +51,15 @@ fn by_line(state: &mut State, by: isize) {
         return put(state, first);
     };
     let wrapped = state.passage.wrapped();
-    let Some((line, column)) = wrapped.locate(at) else { return };
-    let mut line = line;
+    let Some((mut line, column)) = wrapped.locate(at) else { return };
     // Lines without any token in them are skipped.
     loop {
         let Some(next) = line.checked_add_signed(by).filter(|&l| l < wrapped.lines.len()) else {
             return;
         };
         line = next;
-        if let Some(position) = nearest(state, line, column) {
+        if let Some(position) = wrapped.nearest(line, column) {
             return put(state, position);
         }
     }
-}
-
-/// The position at a column of a line, or the last one before it.
-fn nearest(state: &State, line: usize, column: u16) -> Option<u32> {
-    let wrapped = state.passage.wrapped();
-    let at = wrapped.at(line, column);
-    at.or_else(|| wrapped.lines.get(line)?.glyphs.last().map(|g| g.pos))
 }

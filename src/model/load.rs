@@ -1,0 +1,72 @@
+//! From a checkpoint to something that runs: which implementation serves which precision.
+
+use candle_core::{DType, Device};
+
+use super::gpt2::Gpt2;
+use super::net::Dit;
+use super::weights::Progress;
+use super::{Checkpoint, Judge, JudgeCheckpoint, ModelError, Network};
+
+/// The arithmetic asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Precision {
+    /// The fastest this machine and these weights allow.
+    #[default]
+    Auto,
+    /// The reference path.
+    F32,
+    /// bfloat16 weights.
+    Bf16,
+    /// 8-bit weights.
+    Int8,
+}
+
+/// Reads the weights of a network. `threads` is the number the caller set up for rayon's global pool.
+pub fn network(
+    checkpoint: &Checkpoint,
+    precision: Precision,
+    threads: usize,
+    progress: Progress<'_>,
+) -> Result<Box<dyn Network>, ModelError> {
+    let _ = threads;
+    let device = device();
+    let dtype = reference_dtype(precision, &device)?;
+    Ok(Box::new(Dit::load(checkpoint, &device, dtype, progress)?))
+}
+
+/// Reads the weights of a judge.
+pub fn judge(
+    checkpoint: &JudgeCheckpoint,
+    precision: Precision,
+    threads: usize,
+    progress: Progress<'_>,
+) -> Result<Box<dyn Judge>, ModelError> {
+    let _ = threads;
+    let device = device();
+    let dtype = reference_dtype(precision, &device)?;
+    Ok(Box::new(Gpt2::load(checkpoint, &device, dtype, progress)?))
+}
+
+/// The type candle computes in.
+fn reference_dtype(precision: Precision, device: &Device) -> Result<DType, ModelError> {
+    match (precision, device.is_cpu()) {
+        (Precision::F32, _) | (Precision::Auto, true) => Ok(DType::F32),
+        (Precision::Bf16, _) | (Precision::Auto, false) => Ok(DType::BF16),
+        (Precision::Int8, _) => Err(ModelError::Request(
+            "int8 is not available here; use --precision auto, f32 or bf16".to_owned(),
+        )),
+    }
+}
+
+/// The GPU this build was made for where there is one, else the CPU.
+fn device() -> Device {
+    #[cfg(feature = "cuda")]
+    if let Ok(device) = Device::new_cuda(0) {
+        return device;
+    }
+    #[cfg(feature = "metal")]
+    if let Ok(device) = Device::new_metal(0) {
+        return device;
+    }
+    Device::Cpu
+}
