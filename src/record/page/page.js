@@ -193,7 +193,8 @@
       case 'Escape': pinned = null; drawCard(); break;
       default:
         if (!/^[0-9]$/.test(event.key)) return;
-        to(event.key === '0' ? 0 : Math.round(last * Math.min(9, +event.key) / (last <= 9 ? last || 1 : 9)));
+        // As on the screen: steps 1 to 9, or that many tenths of a larger budget.
+        to(last <= 9 ? +event.key : Math.round(last * +event.key / 10));
     }
     event.preventDefault();
   });
