@@ -1,5 +1,7 @@
 //! The networks against values that PyTorch computed.
 
+#![expect(clippy::print_stdout, reason = "the figures show with --nocapture")]
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -185,7 +187,7 @@ fn chosen_rows_get_the_logits_they_would_get_among_all() {
     for count in 1..=8 {
         some.clear();
         net.logits(&rows[..count], &Cancel::new(), &mut |_, block| {
-            some.extend_from_slice(block)
+            some.extend_from_slice(block);
         })
         .unwrap();
         assert!(
@@ -246,7 +248,7 @@ fn loading_reports_progress_up_to_the_end() {
     let checkpoint = open_model(&tiny("uniform"), &OpenOptions::default()).unwrap();
     let seen = std::cell::RefCell::new(Vec::new());
     Dit::load(&checkpoint, &Device::Cpu, DType::F32, &|done| {
-        seen.borrow_mut().push(done)
+        seen.borrow_mut().push(done);
     })
     .unwrap();
     let seen = seen.into_inner();
@@ -354,8 +356,15 @@ fn trained_weights_agree_with_pytorch() {
     let golden_values = values(&folder.join("golden.safetensors"));
     let started = std::time::Instant::now();
     let checkpoint = open(folder.join("fsdfm"), None, None);
+    println!("opened after {:?}", started.elapsed());
     let mut net = network(&checkpoint, Precision::F32, 2, &|_| ()).unwrap();
     println!("loaded after {:?}", started.elapsed());
+    let started = std::time::Instant::now();
+    println!(
+        "hash {} in {:?}",
+        checkpoint.hash().unwrap(),
+        started.elapsed()
+    );
     let ids =
         |name: &str| -> Vec<u32> { golden_values[name].1.iter().map(|&v| v as u32).collect() };
     let started = std::time::Instant::now();

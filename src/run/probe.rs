@@ -81,7 +81,7 @@ fn run(net: &mut dyn Network, inputs: &Inputs) -> Result<Vec<f32>, ModelError> {
         };
         net.forward(input, &cancel)?;
         net.logits(&rows, &cancel, &mut |_, block| {
-            logits.extend_from_slice(block)
+            logits.extend_from_slice(block);
         })?;
     }
     Ok(logits)

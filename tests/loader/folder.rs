@@ -79,14 +79,16 @@ fn truncated_weights() {
     }
 }
 
+type Damage = fn(&mut Vec<u8>);
+
 #[test]
 fn headers_that_lie() {
-    let cases: [(&str, fn(&mut Vec<u8>)); 4] = [
+    let cases: [(&str, Damage); 4] = [
         ("cut short", |bytes| {
-            bytes[..8].copy_from_slice(&u64::MAX.to_le_bytes())
+            bytes[..8].copy_from_slice(&u64::MAX.to_le_bytes());
         }),
         ("cut short", |bytes| {
-            bytes[..8].copy_from_slice(&(1_u64 << 40).to_le_bytes())
+            bytes[..8].copy_from_slice(&(1_u64 << 40).to_le_bytes());
         }),
         ("bad safetensors header", |bytes| bytes[9] = b'?'),
         ("its header says", |bytes| bytes.extend([0; 16])),
@@ -132,7 +134,7 @@ fn wrong_missing_and_extra_tensors() {
         drop(tensors.insert(
             "blocks.1.extra.weight".to_owned(),
             (Dtype::F32, vec![1], vec![0; 4]),
-        ))
+        ));
     });
     refused(
         load(copy.path()),

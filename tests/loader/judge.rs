@@ -155,7 +155,7 @@ fn things_that_cannot_judge() {
     }
     let copy = Copy::of("judge");
     copy.edit(|tensors| {
-        tensors.get_mut("transformer.ln_f.bias").unwrap().2[..2].copy_from_slice(&[0, 0x7e])
+        tensors.get_mut("transformer.ln_f.bias").unwrap().2[..2].copy_from_slice(&[0, 0x7e]);
     });
     refused(
         nll(copy.path()),

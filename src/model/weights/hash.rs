@@ -4,6 +4,7 @@
 //! little-endian and row-major. The first 16 bytes are shown, in hex. File layout, metadata, key prefixes and
 //! neighbours in the same file do not matter; a different dtype does.
 
+use std::fmt::Write;
 use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
@@ -24,10 +25,11 @@ pub fn digest(tensors: &dyn Tensors) -> Result<String, ModelError> {
         hash.update(format!("{name}\0{}\0{}\0", dtype.name(), shape.join(",")));
         tensors.read(&name, &mut |bytes| hash.update(bytes))?;
     }
-    Ok(hash.finalize()[..16]
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect())
+    let mut hex = String::new();
+    for byte in &hash.finalize()[..16] {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    Ok(hex)
 }
 
 /// The digest, computed at the first call only.
