@@ -161,6 +161,9 @@ fn the_hash_depends_on_tensors_only() {
     assert_eq!(teacher.hash().unwrap(), pretrained.hash().unwrap());
     let student = open(golden("mask_distilled.pth"), None, None);
     assert_ne!(teacher.hash().unwrap(), student.hash().unwrap());
+    // As Python's hashlib computes it by the description in docs/model-format.md.
+    let tiny = open_model(&tiny("uniform"), &OpenOptions::default()).unwrap();
+    assert_eq!(tiny.hash().unwrap(), "8967e1afe871ea346c6d9a3d91fdddeb");
 }
 
 #[test]

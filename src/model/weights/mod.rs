@@ -155,7 +155,6 @@ pub struct JudgeCheckpoint {
     pub tensors: Arc<dyn Tensors>,
     /// The tokenizer in its folder, if there is one.
     pub tokenizer: Option<Tokenizer>,
-    hash: OnceLock<String>,
 }
 
 impl Checkpoint {
@@ -176,11 +175,6 @@ impl Checkpoint {
 }
 
 impl JudgeCheckpoint {
-    /// Hex digest of the tensors' content ([`hash`]); reads all of them on the first call, then remembers.
-    pub fn hash(&self) -> Result<&str, ModelError> {
-        hash::cached(&self.hash, &*self.tensors)
-    }
-
     /// The tensor that turns hidden states into logits: the embedding, unless the file has a head of its own.
     pub fn head(&self) -> &'static str {
         if self.tensors.shape(SEPARATE_HEAD).is_some() {
@@ -260,7 +254,7 @@ pub fn open_model(place: &ModelPlace, options: &OpenOptions) -> Result<Checkpoin
     }
     config::check_model(tensors.path(), &spec)?;
     layout::check_blocks(&*tensors, "blocks.", spec.blocks)?;
-    let rotary = ("rotary_emb.inv_freq".to_owned(), vec![spec.head_dim() / 2]);
+    let rotary = (layout::ROTARY.to_owned(), vec![spec.head_dim() / 2]);
     layout::check(&*tensors, &layout::model(&spec), &[rotary])?;
     if let Some(tokenizer) = &tokenizer {
         tokenizer.check(&spec)?;
@@ -303,7 +297,6 @@ pub fn open_judge(place: &ModelPlace) -> Result<JudgeCheckpoint, ModelError> {
         spec,
         tensors: Arc::new(tensors),
         tokenizer,
-        hash: OnceLock::new(),
     })
 }
 
