@@ -36,10 +36,7 @@ pub fn digest(tensors: &dyn Tensors) -> Result<String, ModelError> {
 }
 
 /// The digest, computed at the first call only.
-pub(super) fn cached<'a>(
-    cell: &'a OnceLock<String>,
-    tensors: &dyn Tensors,
-) -> Result<&'a str, ModelError> {
+pub(super) fn cached<'a>(cell: &'a OnceLock<String>, tensors: &dyn Tensors) -> Result<&'a str, ModelError> {
     if cell.get().is_none() {
         // Two threads may both compute it; they get the same.
         let _ = cell.set(digest(tensors)?);

@@ -54,10 +54,7 @@ impl<'a> Pickle<'a> {
         };
         while machine.step()? {}
         let root = machine.pop()?;
-        Ok(Self {
-            values: machine.values,
-            root,
-        })
+        Ok(Self { values: machine.values, root })
     }
 
     /// The value the pickle stands for.
@@ -97,12 +94,7 @@ impl<'a> Pickle<'a> {
     /// The string keys of a dict with their values; of a repeated key the last.
     pub fn dict(&self, id: Id) -> Option<HashMap<&'a str, Id>> {
         match self.get(id) {
-            Value::Dict(pairs) => Some(
-                pairs
-                    .iter()
-                    .filter_map(|&(k, v)| Some((self.text(k)?, v)))
-                    .collect(),
-            ),
+            Value::Dict(pairs) => Some(pairs.iter().filter_map(|&(k, v)| Some((self.text(k)?, v))).collect()),
             _ => None,
         }
     }
@@ -115,10 +107,7 @@ struct Input<'a> {
 
 impl<'a> Input<'a> {
     fn take(&mut self, n: usize) -> Result<&'a [u8], String> {
-        let taken = self
-            .at
-            .checked_add(n)
-            .and_then(|end| self.bytes.get(self.at..end));
+        let taken = self.at.checked_add(n).and_then(|end| self.bytes.get(self.at..end));
         self.at += taken.map_or(0, <[u8]>::len);
         taken.ok_or_else(|| "ends too early".to_owned())
     }
@@ -126,10 +115,7 @@ impl<'a> Input<'a> {
     /// A little-endian unsigned number of `n` ≤ 8 bytes.
     fn number(&mut self, n: usize) -> Result<u64, String> {
         let bytes = self.take(n)?;
-        Ok(bytes
-            .iter()
-            .rev()
-            .fold(0, |all, &b| all << 8 | u64::from(b)))
+        Ok(bytes.iter().rev().fold(0, |all, &b| all << 8 | u64::from(b)))
     }
 
     /// Bytes after a length of `n` bytes.
@@ -140,10 +126,7 @@ impl<'a> Input<'a> {
 
     fn line(&mut self) -> Result<&'a str, String> {
         let rest = &self.bytes[self.at..];
-        let len = rest
-            .iter()
-            .position(|&b| b == b'\n')
-            .ok_or("ends too early")?;
+        let len = rest.iter().position(|&b| b == b'\n').ok_or("ends too early")?;
         let line = self.take(len + 1)?;
         std::str::from_utf8(&line[..len]).map_err(|_| "names something that is not text".to_owned())
     }
@@ -245,10 +228,7 @@ impl<'a> Machine<'a> {
             }
             0x93 => {
                 let items = self.pop_many(2)?;
-                let value = match (
-                    &self.values[items[0] as usize],
-                    &self.values[items[1] as usize],
-                ) {
+                let value = match (&self.values[items[0] as usize], &self.values[items[1] as usize]) {
                     (Value::Text(module), Value::Text(name)) => Value::Global(module, name),
                     _ => Value::Opaque,
                 };
@@ -267,9 +247,7 @@ impl<'a> Machine<'a> {
                 self.push(Value::Persistent(id))?;
             }
             _ => {
-                return Err(format!(
-                    "uses pickle operation {op:#04x} at byte {at}, which checkpoints do not need"
-                ));
+                return Err(format!("uses pickle operation {op:#04x} at byte {at}, which checkpoints do not need"));
             }
         }
         Ok(true)
