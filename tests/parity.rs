@@ -1,5 +1,7 @@
 //! The networks against values that PyTorch computed.
 
+#![expect(clippy::print_stdout, reason = "the figures show with --nocapture")]
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -108,6 +110,9 @@ fn the_hash_depends_on_tensors_only() {
     assert_eq!(teacher.hash().unwrap(), pretrained.hash().unwrap());
     let student = open(golden("mask_distilled.pth"), None, None);
     assert_ne!(teacher.hash().unwrap(), student.hash().unwrap());
+    // As Python's hashlib computes it by the description in docs/model-format.md.
+    let tiny = open_model(&tiny("uniform"), &OpenOptions::default()).unwrap();
+    assert_eq!(tiny.hash().unwrap(), "8967e1afe871ea346c6d9a3d91fdddeb");
 }
 
 #[test]
@@ -133,7 +138,10 @@ fn chosen_rows_get_the_logits_they_would_get_among_all() {
     // However few rows are asked for, so that frames do not depend on what the screen wants to know.
     for count in 1..=8 {
         some.clear();
-        net.logits(&rows[..count], &Cancel::new(), &mut |_, block| some.extend_from_slice(block)).unwrap();
+        net.logits(&rows[..count], &Cancel::new(), &mut |_, block| {
+            some.extend_from_slice(block);
+        })
+        .unwrap();
         assert!(largest_difference(&some[..320], &all[..320]) == 0.0, "{count} rows");
     }
 }
@@ -179,7 +187,10 @@ fn int8_matrices_are_scaled_by_output_channel() {
 fn loading_reports_progress_up_to_the_end() {
     let checkpoint = open_model(&tiny("uniform"), &OpenOptions::default()).unwrap();
     let seen = std::cell::RefCell::new(Vec::new());
-    Dit::load(&checkpoint, &Device::Cpu, DType::F32, &|done| seen.borrow_mut().push(done)).unwrap();
+    Dit::load(&checkpoint, &Device::Cpu, DType::F32, &|done| {
+        seen.borrow_mut().push(done);
+    })
+    .unwrap();
     let seen = seen.into_inner();
     assert!(seen.is_sorted() && seen[0] > 0.0);
     assert_eq!(seen.last(), Some(&1.0));
@@ -252,8 +263,11 @@ fn trained_weights_agree_with_pytorch() {
     let golden_values = values(&folder.join("golden.safetensors"));
     let started = std::time::Instant::now();
     let checkpoint = open(folder.join("fsdfm"), None, None);
+    println!("opened after {:?}", started.elapsed());
     let mut net = network(&checkpoint, Precision::F32, 2, &|_| ()).unwrap();
     println!("loaded after {:?}", started.elapsed());
+    let started = std::time::Instant::now();
+    println!("hash {} in {:?}", checkpoint.hash().unwrap(), started.elapsed());
     let ids = |name: &str| -> Vec<u32> { golden_values[name].1.iter().map(|&v| v as u32).collect() };
     let started = std::time::Instant::now();
     let found = logits(&mut *net, &ids("x"), golden_values["t"].1[0], golden_values["dt"].1[0]);

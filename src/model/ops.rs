@@ -134,13 +134,16 @@ pub(super) fn layer_norm(x: &Tensor, scale: &Tensor, shift: &Tensor, eps: f64) -
     normed.to_dtype(x.dtype())?.broadcast_mul(scale)?.broadcast_add(shift)
 }
 
+/// Receives the index of a block's first row among those asked for, and the block.
+pub(super) type BlockSink<'a> = &'a mut dyn FnMut(usize, &mut [f32]) -> Result<(), ModelError>;
+
 /// Computes the logits of `rows` of `hidden` block by block and hands each block to `sink` as f32.
 pub(super) fn head_blocks(
     hidden: &Tensor,
     head: &Linear,
     rows: &[u32],
     cancel: &Cancel,
-    sink: &mut dyn FnMut(usize, &mut [f32]) -> Result<(), ModelError>,
+    sink: BlockSink<'_>,
 ) -> Result<(), ModelError> {
     for (block, chosen) in rows.chunks(HEAD_ROWS).enumerate() {
         cancel.check()?;

@@ -66,7 +66,9 @@ fn run(net: &mut dyn Network, inputs: &Inputs) -> Result<Vec<f32>, ModelError> {
     for (b, ids) in inputs.ids.chunks_exact(inputs.length).enumerate() {
         let input = Input { ids, t: inputs.t[b], dt: inputs.dt.as_ref().map_or(0.0, |dt| dt[b]) };
         net.forward(input, &cancel)?;
-        net.logits(&rows, &cancel, &mut |_, block| logits.extend_from_slice(block))?;
+        net.logits(&rows, &cancel, &mut |_, block| {
+            logits.extend_from_slice(block);
+        })?;
     }
     Ok(logits)
 }

@@ -69,11 +69,17 @@ fn truncated_weights() {
     }
 }
 
+type Damage = fn(&mut Vec<u8>);
+
 #[test]
 fn headers_that_lie() {
-    let cases: [(&str, fn(&mut Vec<u8>)); 4] = [
-        ("cut short", |bytes| bytes[..8].copy_from_slice(&u64::MAX.to_le_bytes())),
-        ("cut short", |bytes| bytes[..8].copy_from_slice(&(1_u64 << 40).to_le_bytes())),
+    let cases: [(&str, Damage); 4] = [
+        ("cut short", |bytes| {
+            bytes[..8].copy_from_slice(&u64::MAX.to_le_bytes());
+        }),
+        ("cut short", |bytes| {
+            bytes[..8].copy_from_slice(&(1_u64 << 40).to_le_bytes());
+        }),
         ("bad safetensors header", |bytes| bytes[9] = b'?'),
         ("its header says", |bytes| bytes.extend([0; 16])),
     ];
@@ -106,7 +112,9 @@ fn wrong_missing_and_extra_tensors() {
     refused(load(copy.path()), copy.path(), "has shape [16, 64], expected [32, 32]");
 
     let copy = Copy::of("uniform");
-    copy.edit(|tensors| drop(tensors.insert("blocks.1.extra.weight".to_owned(), (Dtype::F32, vec![1], vec![0; 4]))));
+    copy.edit(|tensors| {
+        drop(tensors.insert("blocks.1.extra.weight".to_owned(), (Dtype::F32, vec![1], vec![0; 4])));
+    });
     refused(load(copy.path()), copy.path(), "1 tensors that the model does not have, such as blocks.1.extra.weight");
 
     let copy = Copy::of("uniform");

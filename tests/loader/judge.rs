@@ -106,7 +106,9 @@ fn things_that_cannot_judge() {
         refused(nll(copy.path()), copy.path(), what);
     }
     let copy = Copy::of("judge");
-    copy.edit(|tensors| tensors.get_mut("transformer.ln_f.bias").unwrap().2[..2].copy_from_slice(&[0, 0x7e]));
+    copy.edit(|tensors| {
+        tensors.get_mut("transformer.ln_f.bias").unwrap().2[..2].copy_from_slice(&[0, 0x7e]);
+    });
     refused(nll(copy.path()), copy.path(), "ln_f.bias holds a value that is not a finite number");
 }
 

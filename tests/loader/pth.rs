@@ -163,10 +163,12 @@ fn pickles_that_want_to_exhaust() {
     }
 }
 
+type Sizes = &'static [i32];
+
 #[test]
 fn tensors_that_do_not_lie_in_the_file() {
     let storage = vec![0; 4 * 64];
-    let cases: [(&str, i32, &[i32], &[i32], &str); 7] = [
+    let cases: [(&str, i32, Sizes, Sizes, &str); 7] = [
         ("0", 0, &[8, 9], &[9, 1], "reaches past the end of data/0"),
         ("0", 1, &[8, 8], &[8, 1], "reaches past the end of data/0"),
         ("0", 0, &[i32::MAX, i32::MAX], &[i32::MAX, 1], "reaches past the end of data/0"),

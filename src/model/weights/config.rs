@@ -102,7 +102,7 @@ pub fn check_model(path: &Path, spec: &ModelSpec) -> Result<(), ModelError> {
     ];
     check_sizes(path, &sizes)?;
     check_heads(path, spec.hidden, spec.heads)?;
-    if spec.head_dim() % 2 != 0 {
+    if !spec.head_dim().is_multiple_of(2) {
         let problem = format!("has heads of width {}, which rotary positions cannot split", spec.head_dim());
         return Err(refuse(path, &problem, "head width (hidden_size / n_heads) must be even"));
     }
@@ -193,7 +193,7 @@ fn check_sizes(path: &Path, sizes: &[(&str, usize, usize)]) -> Result<(), ModelE
 }
 
 fn check_heads(path: &Path, hidden: usize, heads: usize) -> Result<(), ModelError> {
-    if hidden % heads == 0 {
+    if hidden.is_multiple_of(heads) {
         return Ok(());
     }
     let problem = format!("splits a hidden width of {hidden} into {heads} heads");

@@ -161,7 +161,9 @@ pub(crate) fn scaled_matrix<T: Tensors + ?Sized>(
     }
     let scale = floats(from, &scale_name(name), &[outputs])?;
     let mut q: Vec<i8> = Vec::with_capacity(shape[0] * shape[1]);
-    from.read(name, &mut |bytes| q.extend(bytes.iter().map(|b| b.cast_signed())))?;
+    from.read(name, &mut |bytes| {
+        q.extend(bytes.iter().map(|b| b.cast_signed()));
+    })?;
     Ok(Matrix::Int8 { q, scale })
 }
 

@@ -61,7 +61,7 @@ fn source(
 
 /// Half the width of a head, which only the rotary frequencies tell; they must be the ones this program computes.
 fn half_head(tensors: &dyn Tensors) -> Result<usize, ModelError> {
-    let name = "rotary_emb.inv_freq";
+    let name = layout::ROTARY;
     let Some(&[half]) = tensors.shape(name).as_deref() else {
         return Err(tensors.error(format!("has no {name}, so the number of heads is unknown"), FIX));
     };

@@ -8,6 +8,9 @@ use crate::model::{JudgeSpec, ModelError, ModelSpec};
 /// Values of the sinusoids that time and step size are turned into.
 pub const SINUSOIDS: usize = 256;
 
+/// The rotary frequencies: a buffer that some files carry, recomputed here.
+pub const ROTARY: &str = "rotary_emb.inv_freq";
+
 const FIX: &str = "check that config.json and the weights belong together";
 
 /// A tensor's full name and shape.

@@ -146,7 +146,6 @@ pub struct JudgeCheckpoint {
     pub tensors: Arc<dyn Tensors>,
     /// The tokenizer in its folder, if there is one.
     pub tokenizer: Option<Tokenizer>,
-    hash: OnceLock<String>,
 }
 
 impl Checkpoint {
@@ -167,11 +166,6 @@ impl Checkpoint {
 }
 
 impl JudgeCheckpoint {
-    /// Hex digest of the tensors' content ([`hash`]); reads all of them on the first call, then remembers.
-    pub fn hash(&self) -> Result<&str, ModelError> {
-        hash::cached(&self.hash, &*self.tensors)
-    }
-
     /// The tensor that turns hidden states into logits: the embedding, unless the file has a head of its own.
     pub fn head(&self) -> &'static str {
         if self.tensors.shape(SEPARATE_HEAD).is_some() { SEPARATE_HEAD } else { "wte.weight" }
@@ -239,7 +233,7 @@ pub fn open_model(place: &ModelPlace, options: &OpenOptions) -> Result<Checkpoin
     }
     config::check_model(tensors.path(), &spec)?;
     layout::check_blocks(&*tensors, "blocks.", spec.blocks)?;
-    let rotary = ("rotary_emb.inv_freq".to_owned(), vec![spec.head_dim() / 2]);
+    let rotary = (layout::ROTARY.to_owned(), vec![spec.head_dim() / 2]);
     layout::check(&*tensors, &layout::model(&spec), &[rotary])?;
     if let Some(tokenizer) = &tokenizer {
         tokenizer.check(&spec)?;
@@ -268,7 +262,7 @@ pub fn open_judge(place: &ModelPlace) -> Result<JudgeCheckpoint, ModelError> {
     layout::check_blocks(&tensors, "h.", spec.blocks)?;
     let head = (SEPARATE_HEAD.to_owned(), vec![spec.vocab, spec.hidden]);
     layout::check(&tensors, &layout::judge(&spec), &[head])?;
-    Ok(JudgeCheckpoint { spec, tensors: Arc::new(tensors), tokenizer, hash: OnceLock::new() })
+    Ok(JudgeCheckpoint { spec, tensors: Arc::new(tensors), tokenizer })
 }
 
 fn is_safetensors(path: &Path) -> bool {

@@ -154,13 +154,18 @@ impl<'a> Machine<'a> {
             0x80 => drop(self.input.take(1)?),
             0x95 => drop(self.input.take(8)?),
             b'(' => self.marks.push(self.stack.len()),
-            b'0' => drop(self.pop()?),
+            // Also takes the state given to an object: an OrderedDict's attributes, or those of an object nobody reads.
+            b'0' | b'b' => drop(self.pop()?),
             b'1' => drop(self.pop_mark()?),
             b'2' => {
                 let top = self.top()?;
                 self.stack.push(top);
             }
-            b'N' | b'G' | b']' | b')' | b'}' | 0x88 | 0x89 | 0x8f => self.constant(op)?,
+            b'N' | b']' | b')' | b'}' | 0x88 | 0x89 | 0x8f => self.constant(op)?,
+            b'G' => {
+                self.input.take(8)?;
+                self.push(Value::Opaque)?;
+            }
             b'J' | b'K' | b'M' | 0x8a | 0x8b => self.integer(op)?,
             b'X' | b'T' => self.string(4)?,
             b'U' | 0x8c => self.string(1)?,
@@ -237,8 +242,6 @@ impl<'a> Machine<'a> {
                 let items = self.pop_many(3)?;
                 self.call(items[0], items[1])?;
             }
-            // The state of an object: an OrderedDict's attributes, or an object nobody reads.
-            b'b' => drop(self.pop()?),
             b'Q' => {
                 let id = self.pop()?;
                 self.push(Value::Persistent(id))?;
@@ -256,10 +259,6 @@ impl<'a> Machine<'a> {
             b'}' => Value::Dict(Vec::new()),
             0x88 => Value::Int(1),
             0x89 => Value::Int(0),
-            b'G' => {
-                self.input.take(8)?;
-                Value::Opaque
-            }
             _ => Value::Opaque,
         };
         self.push(value)
