@@ -28,6 +28,10 @@ pub enum FlowError {
 
 impl FlowError {
     /// An [`FlowError::Invalid`].
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "numbers and strings made for the message read better by value"
+    )]
     pub(crate) fn invalid(
         field: &'static str,
         value: impl ToString,
