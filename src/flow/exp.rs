@@ -45,10 +45,7 @@ mod tests {
             let exact = f64::from(x).exp();
             worst = worst.max((f64::from(exp_negative(x).0) / exact - 1.0).abs());
         }
-        assert!(
-            worst < 2.0 * f64::from(f32::EPSILON),
-            "relative error {worst:e}"
-        );
+        assert!(worst < 2.0 * f64::from(f32::EPSILON), "relative error {worst:e}");
     }
 
     #[test]

@@ -26,11 +26,7 @@ pub struct Shaping {
 
 impl Default for Shaping {
     fn default() -> Self {
-        Self {
-            temperature: 1.0,
-            top_p: 1.0,
-            banned: None,
-        }
+        Self { temperature: 1.0, top_p: 1.0, banned: None }
     }
 }
 
@@ -56,22 +52,13 @@ impl<'a> Row<'a> {
             *logit = BANNED;
         }
         let top = largest(logits)?;
-        let (total, weighted_log) = weigh(
-            logits,
-            logits[top[0] as usize],
-            (1.0 / shaping.temperature) as f32,
-        );
+        let (total, weighted_log) = weigh(logits, logits[top[0] as usize], (1.0 / shaping.temperature) as f32);
         let (total, weighted_log) = if shaping.top_p < 1.0 {
             keep_nucleus(logits, total, total * shaping.top_p)
         } else {
             (total, weighted_log)
         };
-        Some(Self {
-            weights: logits,
-            total,
-            weighted_log,
-            top,
-        })
+        Some(Self { weights: logits, total, weighted_log, top })
     }
 
     /// `p(id)`.
@@ -108,43 +95,25 @@ impl<'a> Row<'a> {
             return place as u32;
         }
         let own = self.weights[id as usize];
-        let above = self
-            .weights
-            .iter()
-            .map(|&w| u32::from(w > own))
-            .sum::<u32>();
-        let ties = self.weights[..id as usize]
-            .iter()
-            .map(|&w| u32::from(w == own))
-            .sum::<u32>();
+        let above = self.weights.iter().map(|&w| u32::from(w > own)).sum::<u32>();
+        let ties = self.weights[..id as usize].iter().map(|&w| u32::from(w == own)).sum::<u32>();
         (above + ties).max(TOP as u32)
     }
 
     /// The whole posterior, to draw from.
     pub fn all(&self) -> Weights<'_> {
-        Weights {
-            row: self.weights,
-            floor: 0.0,
-            patch: None,
-        }
+        Weights { row: self.weights, floor: 0.0, patch: None }
     }
 
     /// The posterior without one id.
     pub fn others(&self, id: u32) -> Weights<'_> {
-        Weights {
-            patch: Some((id as usize, 0.0)),
-            ..self.all()
-        }
+        Weights { patch: Some((id as usize, 0.0)), ..self.all() }
     }
 
     /// The posterior without one id, and then no id (that one included) below the probability `floor`.
     pub fn floored(&self, id: u32, floor: f64) -> Weights<'_> {
         let floor = (floor * self.total) as f32;
-        Weights {
-            row: self.weights,
-            floor,
-            patch: Some((id as usize, floor)),
-        }
+        Weights { row: self.weights, floor, patch: Some((id as usize, floor)) }
     }
 
     /// What weights have to be divided by to be probabilities.
@@ -154,11 +123,7 @@ impl<'a> Row<'a> {
 
     /// The largest probability of an id other than `id`.
     pub fn best_of_others(&self, id: u32) -> f64 {
-        let best = if self.top[0] == id {
-            self.top[1]
-        } else {
-            self.top[0]
-        };
+        let best = if self.top[0] == id { self.top[1] } else { self.top[0] };
         if best == id { 0.0 } else { self.prob(best) }
     }
 }

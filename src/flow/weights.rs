@@ -21,10 +21,7 @@ impl Weights<'_> {
 
     /// The sum of all weights.
     pub fn total(&self) -> f64 {
-        (0..self.row.len())
-            .step_by(BLOCK)
-            .map(|start| self.block(start))
-            .sum()
+        (0..self.row.len()).step_by(BLOCK).map(|start| self.block(start)).sum()
     }
 
     /// The id at which the running sum passes the share `u` in `[0, 1)` of the total; `None` if all weights are 0.
@@ -62,9 +59,7 @@ impl Weights<'_> {
     /// The distribution that [`Weights::draw`] draws from.
     pub fn distribution(&self) -> Vec<f64> {
         let total = self.total();
-        (0..self.row.len())
-            .map(|id| f64::from(self.get(id)) / total)
-            .collect()
+        (0..self.row.len()).map(|id| f64::from(self.get(id)) / total).collect()
     }
 
     /// The sum of the block that starts at `start`.
