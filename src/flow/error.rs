@@ -28,6 +28,7 @@ pub enum FlowError {
 
 impl FlowError {
     /// An [`FlowError::Invalid`].
+    #[expect(clippy::needless_pass_by_value, reason = "numbers and strings made for the message read better by value")]
     pub(crate) fn invalid(field: &'static str, value: impl ToString, fix: impl Into<String>) -> Self {
         Self::Invalid { field, value: value.to_string(), fix: fix.into() }
     }

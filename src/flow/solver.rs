@@ -4,8 +4,9 @@
 //! take uniforms, so that the tests can hold every probability and destination to the paper's.
 
 use super::config::{RunConfig, SolverKind};
-use super::row::{Row, Weights};
+use super::row::Row;
 use super::schedule::Schedule;
+use super::weights::Weights;
 use crate::model::ModelSpec;
 
 /// Every rate of the plain Euler rule is at least this.
