@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::sync::Arc;
 
 use crate::cli::{RunArgs, SampleArgs, ScoreChoice};
-use crate::config::theme::{Depth, Theme};
+use crate::config::Theme;
 use crate::error::Error;
 use crate::flow::{FlowError, RunConfig, Sampler, Want, metrics};
 use crate::model::{Cancel, Judge, ModelError, Network};
@@ -16,7 +16,7 @@ use crate::run::setup::{Models, Setup};
 use crate::term;
 use crate::text::{plain, safe};
 use crate::trace::io::{Header, TraceFile, TraceWriter, WriteOptions};
-use crate::trace::{Frame, ModelMeta, RunMeta, Score, Timeline, TraceError};
+use crate::trace::{Frame, ModelMeta, RunMeta, Score, Timeline};
 
 /// How the text comes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Format {
 }
 
 /// What a bare `fewstep` does where there is no screen to draw on.
-pub fn plainly(run: RunArgs) -> SampleArgs {
+pub(super) fn plainly(run: RunArgs) -> SampleArgs {
     SampleArgs {
         run,
         json: false,
@@ -56,7 +56,7 @@ pub fn plainly(run: RunArgs) -> SampleArgs {
 }
 
 /// Makes the runs and prints them.
-pub fn sample(args: &SampleArgs) -> Result<(), Error> {
+pub(super) fn sample(args: &SampleArgs) -> Result<(), Error> {
     let format = Format::of(args);
     let cancel = interrupt::on_ctrl_c();
     let setup = Setup::prepare(&args.run)?;
@@ -245,9 +245,7 @@ impl<'a> Output<'a> {
                 lines.frame(run, &frame, score.as_ref()).map_err(|error| stdout(&error))?;
             }
             if let Some(file) = &mut self.file {
-                file.writer()
-                    .frame(run, &frame, score.as_ref())
-                    .map_err(|error| Error::output("the trace", &error))?;
+                file.writer().frame(run, &frame, score.as_ref()).map_err(|error| Error::output("the trace", &error))?;
             }
         }
         if self.format == Format::Json {

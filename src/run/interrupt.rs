@@ -8,7 +8,7 @@ use crate::model::Cancel;
 const INTERRUPTED: i32 = 130;
 
 /// A flag that Ctrl-C raises; a second Ctrl-C ends the program.
-pub fn on_ctrl_c() -> Cancel {
+pub(super) fn on_ctrl_c() -> Cancel {
     let cancel = Cancel::new();
     let flag = cancel.clone();
     // Without a handler Ctrl-C still ends the program, only less politely: nothing to report.

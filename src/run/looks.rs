@@ -24,11 +24,7 @@ pub fn looks(args: &ScreenArgs) -> Result<Looks, Error> {
         Some(path) => Keymap::patched(&read(path)?, &path.display().to_string()).map_err(Error::input)?,
     };
     let unicode = caps.unicode && !args.ascii;
-    Ok(Looks {
-        theme,
-        glyphs: if unicode { Glyphs::UNICODE } else { Glyphs::ASCII },
-        keymap: Arc::new(keymap),
-    })
+    Ok(Looks { theme, glyphs: if unicode { Glyphs::UNICODE } else { Glyphs::ASCII }, keymap: Arc::new(keymap) })
 }
 
 fn theme(path: &Path, depth: Depth) -> Result<Theme, Error> {

@@ -3,9 +3,11 @@
 mod headless;
 pub mod infill;
 mod interrupt;
+pub mod looks;
 pub mod probe;
 mod progress;
 pub mod setup;
+pub mod tui;
 
 use std::io::{self, IsTerminal, Write};
 

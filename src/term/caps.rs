@@ -23,16 +23,22 @@ impl Capabilities {
     /// Reads an environment.
     pub fn from(color: ColorChoice, env: impl Fn(&str) -> Option<String>) -> Self {
         let env = |name: &str| env(name).filter(|value| !value.is_empty());
-        Self {
-            depth: depth(color, env),
-            unicode: unicode(env),
-            light: light(env),
-        }
+        Self { depth: depth_in(color, env), unicode: unicode(env), light: light(env) }
     }
 }
 
+/// How many colours the terminal of this process shows, where no flag says otherwise.
+pub fn depth() -> Depth {
+    Capabilities::detect(ColorChoice::Auto).depth
+}
+
+/// The terminal's width; 80 where there is none to ask.
+pub fn columns() -> u16 {
+    crossterm::terminal::size().map_or(80, |(width, _)| width.max(1))
+}
+
 /// The flag decides; else `NO_COLOR` (any value); else what `COLORTERM` and `TERM` promise.
-fn depth(color: ColorChoice, env: impl Fn(&str) -> Option<String>) -> Depth {
+fn depth_in(color: ColorChoice, env: impl Fn(&str) -> Option<String>) -> Depth {
     match color {
         ColorChoice::Truecolor => return Depth::True,
         ColorChoice::Indexed => return Depth::Indexed,
