@@ -6,6 +6,7 @@
 pub mod bundled;
 pub mod fake;
 pub mod gpt2;
+pub mod kernels;
 pub mod load;
 pub mod net;
 mod ops;
