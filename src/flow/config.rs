@@ -100,7 +100,5 @@ impl RunConfig {
 
 /// `steps` equal steps: `t_i = i / steps`.
 pub fn uniform_grid(steps: usize) -> Vec<f64> {
-    (0..=steps)
-        .map(|i| i as f64 / steps.max(1) as f64)
-        .collect()
+    (0..=steps).map(|i| i as f64 / steps.max(1) as f64).collect()
 }

@@ -1,1 +1,62 @@
 //! One file a verb: what the program does once the arguments are parsed.
+
+mod headless;
+pub mod infill;
+mod interrupt;
+pub mod looks;
+pub mod probe;
+mod progress;
+pub mod setup;
+pub mod tui;
+
+use std::io::{self, IsTerminal, Write};
+
+use clap::CommandFactory;
+
+use crate::cli::{Cli, ProbeArgs, Verb};
+use crate::error::Error;
+use crate::model::Precision;
+use crate::text;
+
+/// Does what the command line asks for.
+pub fn dispatch(cli: Cli) -> Result<(), Error> {
+    match cli.verb {
+        None if io::stdout().is_terminal() => tui::run(&cli.run, &cli.screen),
+        None => headless::sample(&headless::plainly(cli.run)),
+        Some(Verb::Sample(args)) => headless::sample(&args),
+        Some(Verb::Probe(args)) => run_probe(&args),
+        Some(Verb::Completions { shell }) => {
+            let mut page = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "fewstep", &mut page);
+            print(&page)
+        }
+        Some(Verb::Man) => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(Error::run)?;
+            print(&page)
+        }
+    }
+}
+
+fn run_probe(args: &ProbeArgs) -> Result<(), Error> {
+    let model = &args.model;
+    let threads = setup::set_threads(model.threads)?;
+    let probed = probe::probe(&probe::ProbeArgs {
+        model: model.place(),
+        options: model.options(),
+        // A probe is for comparing with other implementations, which the reference path is made for.
+        precision: if model.precision == Precision::Auto { Precision::F32 } else { model.precision },
+        threads,
+        input: args.input.clone(),
+        output: args.output.clone(),
+    })
+    .map_err(Error::input)?;
+    let [batch, positions, rows] = probed.shape;
+    let line = format!("{}, {}: logits ({batch}, {positions}, {rows})", probed.model, probed.precision);
+    print(format!("{}\n", text::safe(&line)).as_bytes())
+}
+
+fn print(bytes: &[u8]) -> Result<(), Error> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| Error::output("standard output", &error))
+}

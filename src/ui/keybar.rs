@@ -1,0 +1,50 @@
+//! The bottom line: what can be done, or what has just happened.
+
+use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
+
+use super::canvas::Canvas;
+use crate::app::{Action, Level, State, Target};
+use crate::config::keys::Bind;
+use crate::config::theme::Role;
+use crate::text::safe;
+
+pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
+    let Some(area) = state.layout.keys else { return };
+    if let Some(notice) = &state.notice {
+        let role = match notice.level {
+            Level::Info => Role::Accent,
+            Level::Error => Role::Error,
+        };
+        let style = canvas.theme().role(role);
+        canvas.text(area.x + 1, area.y, area.width.saturating_sub(2), &safe(&notice.text), style);
+        return;
+    }
+    let binds: Vec<&Bind> = state.looks.keymap.bar(state.mode()).collect();
+    let mut x = area.x + 1;
+    for bind in fitting(&binds, area.width.saturating_sub(2)) {
+        let start = x;
+        let (key, text) = (canvas.theme().role(Role::Accent), canvas.theme().role(Role::Muted));
+        x = canvas.text(x, area.y, area.right().saturating_sub(x), &bind.first_key(), key);
+        x = canvas.text(x + 1, area.y, area.right().saturating_sub(x + 1), &bind.bar, text);
+        canvas.hits.add(Rect::new(start, area.y, x - start, 1), Target::Key(bind.action));
+        x += 3;
+    }
+}
+
+/// The hints that fit: help and the way out always, the others from the first on.
+fn fitting<'a>(binds: &[&'a Bind], room: u16) -> Vec<&'a Bind> {
+    let width = |bind: &Bind| bind.first_key().width() + bind.bar.width() + 4;
+    let kept = |bind: &Bind| matches!(bind.action, Action::Help | Action::Quit | Action::Close);
+    let mut left = (usize::from(room) + 3).saturating_sub(binds.iter().filter(|b| kept(b)).map(|b| width(b)).sum());
+    let mut full = false;
+    let fits = |bind: &&&Bind| {
+        if kept(bind) {
+            return true;
+        }
+        full |= width(bind) > left;
+        left -= if full { 0 } else { width(bind) };
+        !full
+    };
+    binds.iter().filter(fits).copied().collect()
+}

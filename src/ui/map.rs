@@ -1,0 +1,64 @@
+//! Positions × steps: when each part of the text came to rest.
+
+use ratatui::layout::Rect;
+
+use super::canvas::Canvas;
+use crate::app::{Run, State, Target};
+use crate::config::theme::{Role, level};
+use crate::trace::ChangeMap;
+
+/// The part of the panel that holds cells; the steps' numbers stand left of it.
+pub fn inner(area: Rect, steps: u32) -> Rect {
+    let labels = steps.to_string().len() as u16 + 2;
+    Rect { x: area.x + labels.min(area.width), width: area.width.saturating_sub(labels + 1), ..area }
+}
+
+pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
+    let (Some(area), Some(run), Some((_, map))) = (state.layout.map, state.run(), &state.changes) else {
+        return;
+    };
+    let area = inner(area, run.steps());
+    // A text shorter than the panel is wide takes several columns a position.
+    let scale = (area.width / map.cols().max(1) as u16).max(1);
+    let cursor = state.cursor.map(|at| map.col_of(at));
+    for (row, y) in (0..map.rows()).zip(area.top()..area.bottom()) {
+        label(run, map, row, (area.x, y), canvas);
+        for col in 0..map.cols() {
+            let x = area.x + col as u16 * scale;
+            if x + scale > area.right() {
+                break;
+            }
+            cell(run, map, (col, row), Rect::new(x, y, scale, 1), canvas);
+            if cursor == Some(col) {
+                canvas.restyle(Rect::new(x, y, scale, 1), canvas.theme().marked());
+            }
+        }
+    }
+}
+
+/// The row's (last) step, set off in the row of the playhead.
+fn label(run: &Run, map: &ChangeMap, row: usize, (x, y): (u16, u16), canvas: &mut Canvas<'_>) {
+    let steps = map.steps(row);
+    let here = steps.contains(&run.playhead);
+    let style = canvas.theme().role(if here { Role::Accent } else { Role::Muted });
+    canvas.right(x.saturating_sub(10), x.saturating_sub(1), y, &steps.end().to_string(), style);
+}
+
+fn cell(run: &Run, map: &ChangeMap, (col, row): (usize, usize), place: Rect, canvas: &mut Canvas<'_>) {
+    let (cell, steps, positions) = (map.cell(col, row), map.steps(row), map.positions(col));
+    if cell.changes > 0 {
+        // Any change shows; a cell all of whose positions changed in all of its steps is full.
+        let full = positions.len().max(1) * (steps.end() + 1 - steps.start()).max(1) as usize;
+        let height = (f64::from(cell.changes) / full as f64 * 8.0).ceil().clamp(1.0, 8.0) as usize;
+        let style = if *steps.start() <= run.playhead {
+            canvas.theme().ramp(level(cell.step, run.steps()))
+        } else {
+            canvas.theme().role(Role::Faint)
+        };
+        for x in place.left()..place.right() {
+            canvas.text(x, place.y, 1, canvas.glyphs().eighths[height - 1], style);
+        }
+    }
+    let target = Target::Cell { position: positions.start, step: *steps.end() };
+    canvas.hits.add(place, target);
+}

@@ -1,0 +1,121 @@
+//! Time: where the playhead is, what each step changed, and how fast it plays.
+
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+
+use super::canvas::Canvas;
+use super::spark::{self, Bars};
+use super::{legend, number};
+use crate::app::{Run, State, Target};
+use crate::config::theme::{Role, level};
+
+pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
+    let Some(run) = state.run() else { return };
+    let area = state.layout.timeline;
+    let end = area.right().saturating_sub(1);
+    // Text takes its place from the right; the bar has what is left.
+    let texts = texts(state, run, canvas);
+    let text_width = texts.iter().map(|(t, _)| t.chars().count() as u16).sum::<u16>();
+    let least = if area.width >= 72 { 16 } else { 8 };
+    let text_end = if legend::fits_timeline(state) {
+        legend::draw_before(state, canvas, area.x + text_width + least + 6, end, area.y).saturating_sub(3)
+    } else {
+        end
+    };
+    let x = text_end.saturating_sub(text_width).max(area.x + 1);
+    let mut at = x;
+    for (text, style) in &texts {
+        at = canvas.text(at, area.y, text_end.saturating_sub(at), text, *style);
+    }
+    let cells = x.saturating_sub(area.x + 5);
+    if cells >= 4 {
+        bar(state, run, (area.x + 2, area.y, cells), canvas);
+    }
+}
+
+fn texts(state: &State, run: &Run, canvas: &Canvas<'_>) -> Vec<(String, Style)> {
+    let theme = canvas.theme();
+    let (text, muted) = (theme.role(Role::Text), theme.role(Role::Muted));
+    let glyphs = canvas.glyphs();
+    let (at, steps) = (run.playhead, run.steps());
+    let digits = steps.to_string().len();
+    let wide = state.size.0 >= 72;
+    let mut out = vec![];
+    let play = match () {
+        () if waits(state, run) => (format!("computing{}", glyphs.ellipsis), theme.role(Role::Accent)),
+        () if state.play.on => {
+            let mode = if state.play.looping { glyphs.play[3] } else { glyphs.play[0] };
+            (format!("{mode} {}{}", speed(state.speed()), glyphs.times), theme.role(Role::Accent))
+        }
+        () if at == steps => (format!("{} {}{}", glyphs.play[2], speed(state.speed()), glyphs.times), muted),
+        () => (format!("{} {}{}", glyphs.play[1], speed(state.speed()), glyphs.times), muted),
+    };
+    let play_width = 10;
+    if wide {
+        out.push(("step ".to_owned(), muted));
+    }
+    out.push((format!("{at:>digits$}/{steps}"), text.add_modifier(Modifier::BOLD)));
+    let t = run.timeline.t(at);
+    let before = if at == 0 { t } else { run.timeline.t(at - 1) };
+    let times = if wide {
+        format!("   t {}{}{}", number::fixed(before, 3), glyphs.arrow, number::fixed(t, 3))
+    } else {
+        format!("  t {}", number::fixed(t, 2))
+    };
+    out.push((times, muted));
+    let ms = if at == 0 { "noise".to_owned() } else { number::ms(run.timeline.ms(at)) };
+    let per = if wide && at > 0 { "/step" } else { "" };
+    let (gap, width) = if wide { ("   ", 12) } else { ("  ", 6) };
+    out.push((format!("{gap}{:<width$}", format!("{ms}{per}")), muted));
+    if wide {
+        out.push((format!("  {:<play_width$}", play.0), play.1));
+    } else {
+        out.push((format!(" {}", play.0.chars().next().unwrap_or(' ')), play.1));
+    }
+    out
+}
+
+/// Whether the next thing to show is still being computed.
+fn waits(state: &State, run: &Run) -> bool {
+    let live = state.live.is_some() && run.failed.is_none();
+    live && !run.is_complete() && run.playhead == run.newest() && (state.play.on || run.ahead > 0)
+}
+
+fn speed(speed: f64) -> String {
+    match speed {
+        0.25 => "¼".to_owned(),
+        0.5 => "½".to_owned(),
+        s => s.to_string(),
+    }
+}
+
+/// The bar, and above it how much each step changed.
+fn bar(state: &State, run: &Run, (x, y, cells): (u16, u16, u16), canvas: &mut Canvas<'_>) {
+    let glyphs = canvas.glyphs();
+    let faint = canvas.theme().role(Role::Faint);
+    let steps = run.steps();
+    canvas.text(x - 1, y, 1, glyphs.ends[0], faint);
+    canvas.text(x + cells, y, 1, glyphs.ends[1], faint);
+    let rows = state.layout.bars.map_or(0, |b| b.height);
+    for cell in 0..cells {
+        let step = spark::step_of(cell, cells, steps);
+        let (glyph, style) = if step <= run.playhead {
+            (glyphs.bar[0], canvas.theme().ramp(level(step, steps)))
+        } else if step <= run.newest() {
+            (glyphs.bar[1], canvas.theme().role(Role::Muted))
+        } else {
+            (glyphs.unknown, faint)
+        };
+        canvas.text(x + cell, y, 1, glyph, style);
+        canvas.hits.add(Rect::new(x + cell, y - rows, 1, rows + 1), Target::Step(step));
+    }
+    canvas.hits.add(Rect::new(x - 1, y - rows, 1, rows + 1), Target::Step(0));
+    if let Some(area) = state.layout.bars {
+        let most = (1..=run.newest()).map(|s| run.timeline.changed_count(s)).max().unwrap_or(0).max(1);
+        let bars = Bars { steps, playhead: run.playhead, later: true, rows };
+        spark::draw(canvas, (x, area.y, cells), &bars, |s| {
+            let count = (s <= run.newest()).then(|| run.timeline.changed_count(s))?;
+            (count > 0).then(|| count as f64 / most as f64)
+        });
+    }
+}
