@@ -9,9 +9,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use fewstep::model::kernels::{FastDit, Isa, row};
-use fewstep::model::{Cancel, Input, ModelSpec, Network, Precision, Source, synthetic};
-use rayon::prelude::*;
+use fewstep::flow::{RunConfig, Sampler, Want};
+use fewstep::model::kernels::{FastDit, Isa};
+use fewstep::model::{Cancel, Input, ModelError, ModelSpec, Network, Precision, Source, synthetic};
 
 /// A shape of the table: hidden, blocks, heads, vocabulary, tokens.
 #[derive(Clone, Copy)]
@@ -254,49 +254,54 @@ fn table(options: &Options, shape: Shape, peak: f64) {
     println!("  ({} rounds; ratio of medians to PyTorch's fastest mode)\n", variants.first().map_or(0, |v| v.step.len()));
 }
 
-/// One step as the sampler takes it: milliseconds of all of it, and of forward pass and head alone.
+/// The fourth of eight steps as the sampler takes it: milliseconds of all of it, and of forward pass and head alone.
 fn step(net: &mut dyn Network, ids: &[u32]) -> (f64, f64) {
-    let (isa, width, cancel) = (Isa::best(), net.spec().rows(), Cancel::new());
-    let mut next = ids.to_vec();
-    let rows: Vec<u32> = (0..ids.len() as u32).collect();
-    let input = Input {
-        ids,
-        t: 0.375,
-        dt: 0.125,
-    };
+    let config = RunConfig::new(1, ids.len(), 8);
+    let mut sampler = Sampler::resume(net.spec(), config, 3, ids.to_vec()).unwrap_or_else(|e| stop(&e.to_string()));
+    let mut timed = Timed { net, spent: Duration::ZERO };
     let began = Instant::now();
-    net.forward_at(input, &cancel);
-    let mut drawing = Duration::ZERO;
-    let done = net.logits(&rows, &cancel, &mut |first, block| {
-        let began = Instant::now();
-        let here = block.len() / width;
-        block.par_chunks_mut(width).zip(&mut next[first..first + here]).enumerate().for_each(|(i, (row, id))| {
-            let u = ((first + i) as f64 * 0.618_033_988_75).fract();
-            let mut runs = vec![0.0; row::runs(row.len())];
-            let peak = row::max(isa, row);
-            let total = row::exp_runs(isa, row, peak, 1.0, &mut runs);
-            let here = f64::from(row[*id as usize]);
-            if u < 1.0 - (-0.22 * (1.0 - here / total)).exp() {
-                let target = (u * 7.0).fract() * (total - here);
-                *id = row::draw(row, &runs, Some(*id as usize), target).map_or(*id, |id| id as u32);
-            }
-        });
-        drawing += began.elapsed();
-    });
-    done.unwrap_or_else(|e| stop(&e.to_string()));
-    std::hint::black_box(&next);
+    let frame = sampler.step(&mut timed, Want::Detail, &Cancel::new()).unwrap_or_else(|e| stop(&e.to_string()));
     let all = began.elapsed();
-    (all.as_secs_f64() * 1e3, (all - drawing).as_secs_f64() * 1e3)
+    std::hint::black_box(frame);
+    (all.as_secs_f64() * 1e3, timed.spent.as_secs_f64() * 1e3)
 }
 
-/// A forward pass that must work.
-trait Forward {
-    fn forward_at(&mut self, input: Input<'_>, cancel: &Cancel);
+/// A network that adds up its own time.
+struct Timed<'a> {
+    net: &'a mut dyn Network,
+    spent: Duration,
 }
 
-impl Forward for dyn Network + '_ {
-    fn forward_at(&mut self, input: Input<'_>, cancel: &Cancel) {
-        self.forward(input, cancel).unwrap_or_else(|e| stop(&e.to_string()));
+impl Network for Timed<'_> {
+    fn spec(&self) -> &ModelSpec {
+        self.net.spec()
+    }
+
+    fn precision(&self) -> String {
+        self.net.precision()
+    }
+
+    fn forward(&mut self, input: Input<'_>, cancel: &Cancel) -> Result<(), ModelError> {
+        let began = Instant::now();
+        let done = self.net.forward(input, cancel);
+        self.spent += began.elapsed();
+        done
+    }
+
+    fn logits(
+        &mut self,
+        rows: &[u32],
+        cancel: &Cancel,
+        sink: &mut dyn FnMut(usize, &mut [f32]),
+    ) -> Result<(), ModelError> {
+        let (began, mut elsewhere) = (Instant::now(), Duration::ZERO);
+        let done = self.net.logits(rows, cancel, &mut |first, block| {
+            let began = Instant::now();
+            sink(first, block);
+            elsewhere += began.elapsed();
+        });
+        self.spent += began.elapsed() - elsewhere;
+        done
     }
 }
 

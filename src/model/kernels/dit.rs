@@ -11,7 +11,7 @@ use super::threads::Threads;
 use super::tiles::Kernels;
 use crate::model::weights::{Matrix, Progress, layout};
 use crate::model::{
-    Cancel, Checkpoint, Input, ModelError, ModelSpec, Network, Precision, check_input, first_not_finite, rotary,
+    Cancel, Checkpoint, Input, ModelError, ModelSpec, Network, Precision, check_input, rotary,
 };
 
 /// An FS-DFM network on packed weights, for the CPU it is loaded on.
@@ -191,12 +191,10 @@ impl Network for FastDit {
             cancel.check()?;
             let kernels = &self.body.kernels;
             let block = self.logits.block(kernels, &self.threads, &self.head, &self.strips, strip_rows, chunk);
-            if let Some(row) = first_not_finite(block, width) {
-                return Err(ModelError::NotFinite {
-                    position: chunk[row] as usize,
-                    precision: label(self.scheme, self.body.kernels.isa()),
-                });
-            }
+            let block = block.map_err(|position| ModelError::NotFinite {
+                position: position as usize,
+                precision: label(self.scheme, self.body.kernels.isa()),
+            })?;
             sink(i * most, block);
         }
         Ok(())

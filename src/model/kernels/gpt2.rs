@@ -224,7 +224,7 @@ impl Judge for FastGpt2 {
                 head.apply(kernels, &strip.last, (start, count), &mut scratch.work, &mut logits, vocab, Finish::Store);
                 for r in 0..count {
                     let target = ids[strip.first + start + r + 1] as usize;
-                    let logits = &mut logits[r * vocab..][..vocab];
+                    let logits = &logits[r * vocab..][..vocab];
                     let of_target = logits[target];
                     let peak = row::max(kernels.isa(), logits);
                     let sum = row::exp_sum(kernels.isa(), logits, peak);

@@ -12,7 +12,7 @@ mod isa;
 mod linear;
 mod math;
 mod parts;
-pub mod row;
+mod row;
 mod softmax;
 mod threads;
 mod tiles;
