@@ -70,8 +70,9 @@ pub(crate) struct KeyValues {
     rows: usize,
     k_f32: Aligned<f32>,
     v_f32: Aligned<f32>,
-    k_i16: Aligned<i16>,
-    v_i16: Aligned<i16>,
+    /// In pairs, as the kernels take them.
+    k_i16: Aligned<[i16; 2]>,
+    v_i16: Aligned<[i16; 2]>,
     /// `[head][key]`.
     k_scale: Vec<f32>,
     /// `[head]`.
@@ -152,8 +153,8 @@ fn pack_i16(
     let (heads, strip, depth, padded) = (shape.heads, shape.strip, shape.depth(), shape.padded(nr));
     queries.i16.grow(strip * heads * depth);
     queries.scale.resize(strip * heads, 0.0);
-    kv.k_i16.grow(heads * strip * depth);
-    kv.v_i16.grow(heads * strip * padded);
+    kv.k_i16.grow(heads * strip * depth / 2);
+    kv.v_i16.grow(heads * strip * padded / 2);
     kv.k_scale.resize(heads * strip, 0.0);
     kv.v_scale.clear();
     kv.v_scale.resize(heads, 0.0);
@@ -173,9 +174,10 @@ fn pack_i16(
         softmax::heads_to_i16(isa, &row[d..2 * d], dim, depth, limit, &mut scratch.row, &mut scratch.scale);
         for h in 0..heads {
             kv.k_scale[h * strip + r] = scratch.scale[h];
-            let packed = &mut kv.k_i16[(h * strip + r / nr * nr) * depth..];
-            for (pair, k) in scratch.row[h * depth..][..depth].chunks_exact(2).enumerate() {
-                packed[(pair * nr + r % nr) * 2..][..2].copy_from_slice(k);
+            let packed = &mut kv.k_i16[(h * strip + r / nr * nr) * depth / 2..][..nr * depth / 2];
+            let pairs = scratch.row[h * depth..][..depth].as_chunks::<2>().0;
+            for (packed, pair) in packed.chunks_exact_mut(nr).zip(pairs) {
+                packed[r % nr] = *pair;
             }
         }
         softmax::head_peaks(isa, &row[2 * d..], dim, &mut kv.v_scale);
@@ -185,17 +187,19 @@ fn pack_i16(
     for s in &mut kv.v_scale {
         *s /= limit;
     }
-    // Two rows at a time: the kernels take their values in pairs.
+    // Two rows at a time, one of zeros where there is none: the kernels take values in pairs.
+    let zeros = vec![0.0; d];
+    let values = |r: usize| if r < rows { &qkv[r * 3 * d + 2 * d..][..d] } else { &zeros[..] };
     for r in (0..strip).step_by(2) {
+        let (even, odd) = (values(r), values(r + 1));
         for h in 0..heads {
-            let packed = &mut kv.v_i16[h * strip * padded..][..strip * padded];
+            let packed = &mut kv.v_i16[h * strip * padded / 2..][..strip * padded / 2];
             let factor = if kv.v_scale[h] > 1e-30 { 1.0 / kv.v_scale[h] } else { 0.0 };
-            let value = |r: usize, i: usize| {
-                if r < rows { (qkv[r * 3 * d + 2 * d + h * dim + i] * factor).round_ties_even() as i16 } else { 0 }
-            };
-            for i in 0..dim {
-                let at = ((i / nr * strip + r) / 2 * nr + i % nr) * 2;
-                (packed[at], packed[at + 1]) = (value(r, i), value(r + 1, i));
+            for start in (0..dim).step_by(nr) {
+                let width = nr.min(dim - start);
+                let to = &mut packed[(start * strip + r * nr) / 2..][..width];
+                let from = h * dim + start..h * dim + start + width;
+                softmax::pairs_to_i16(isa, &even[from.clone()], &odd[from], factor, to);
             }
         }
     }
@@ -219,13 +223,7 @@ pub(crate) fn attend(
     let height = rows.div_ceil(parts);
     for h in 0..shape.heads {
         for start in (0..rows).step_by(height.max(1)) {
-            let part = Part {
-                head: h,
-                start,
-                rows: height.min(rows - start),
-                first: first + start,
-                keys,
-            };
+            let part = Part { head: h, start, rows: height.min(rows - start), first: first + start, keys };
             match shape.form {
                 Form::F32 => attend_f32(kernels, shape, queries, &part, strips, scratch, out),
                 Form::I16 => attend_i16(kernels, shape, queries, &part, strips, scratch, out),
@@ -336,7 +334,7 @@ fn attend_i16(
             a: q,
             lda: heads * depth,
             rows,
-            b: &strips[s].k_i16[(part.head * strip + within) * depth..],
+            b: strips[s].k_i16[(part.head * strip + within) * depth / 2..].as_flattened(),
             groups: depth / 2,
             c,
             fresh: true,
@@ -371,7 +369,7 @@ fn attend_i16(
                 a: &scratch.p_i16[s * strip..],
                 lda: ldp,
                 rows,
-                b: &kv.v_i16[part.head * strip * padded + first * strip..],
+                b: kv.v_i16[(part.head * strip * padded + first * strip) / 2..].as_flattened(),
                 groups: strip / 2,
                 c: &mut scratch.sums_i32,
                 fresh: true,
@@ -407,9 +405,8 @@ mod tests {
         for t in 0..tokens {
             for h in 0..heads {
                 let seen = if causal { t + 1 } else { tokens };
-                let score = |s: usize| {
-                    (0..dim).map(|i| at(t, 0, h, i) * at(s, 1, h, i)).sum::<f64>() / (dim as f64).sqrt()
-                };
+                let score =
+                    |s: usize| (0..dim).map(|i| at(t, 0, h, i) * at(s, 1, h, i)).sum::<f64>() / (dim as f64).sqrt();
                 let weights: Vec<f64> = (0..seen).map(|s| score(s).exp()).collect();
                 let total: f64 = weights.iter().sum();
                 for i in 0..dim {
@@ -450,13 +447,7 @@ mod tests {
                 for causal in [false, true] {
                     let want = plain(&qkv, tokens, heads, dim, causal);
                     for (form, allowed) in [(Form::F32, 2e-5), (Form::I16, 2e-3)] {
-                        let shape = Shape {
-                            heads,
-                            dim,
-                            strip: 32,
-                            form,
-                            causal,
-                        };
+                        let shape = Shape { heads, dim, strip: 32, form, causal };
                         let got = fast(isa, shape, &qkv, tokens);
                         let worst = got.iter().zip(&want).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
                         assert!(worst < allowed, "{isa:?} {form:?} {tokens}x{heads}x{dim} {causal}: {worst}");
@@ -469,13 +460,7 @@ mod tests {
     #[test]
     fn causal_rows_do_not_see_later_ones() {
         let (tokens, heads, dim) = (70, 2, 16);
-        let shape = Shape {
-            heads,
-            dim,
-            strip: 32,
-            form: Form::F32,
-            causal: true,
-        };
+        let shape = Shape { heads, dim, strip: 32, form: Form::F32, causal: true };
         let mut qkv: Vec<f32> = (0..tokens * 3 * heads * dim).map(unit).collect();
         let before = fast(Isa::best(), shape, &qkv, tokens);
         for x in &mut qkv[50 * 3 * heads * dim..] {

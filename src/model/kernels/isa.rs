@@ -44,12 +44,7 @@ impl Isa {
             use std::arch::is_x86_feature_detected as has;
             if has!("avx2") && has!("fma") {
                 found.push(Self(Level::Avx2));
-                if has!("avx512f")
-                    && has!("avx512bw")
-                    && has!("avx512dq")
-                    && has!("avx512vl")
-                    && has!("avx512vnni")
-                {
+                if has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl") && has!("avx512vnni") {
                     found.push(Self(Level::Avx512));
                     if has!("avx512bf16") {
                         found.push(Self(Level::Avx512Bf16));
@@ -99,7 +94,6 @@ impl Isa {
 macro_rules! multiversion {
     ($($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? = $body:ident $(<$($g:ty),+>)?;)+) => {$(
         $(#[$meta])*
-        #[expect(clippy::too_many_arguments, reason = "kernels take slices and sizes")]
         $vis fn $name(isa: $crate::model::kernels::isa::Isa, $($arg: $ty),*) $(-> $ret)? {
             #[cfg(target_arch = "x86_64")]
             {
