@@ -28,7 +28,9 @@ fn max_body<const FMA: bool>(row: &[f32]) -> f32 {
 
 #[inline(always)]
 fn exp_sum_body<const FMA: bool>(row: &[f32], peak: f32) -> f64 {
-    let sum = |run: &[f32]| {
+    let mut total = 0.0;
+    // Plain loops: an iterator's closure is not always inlined, and would then be compiled for the plain instructions.
+    for run in row.chunks(RUN) {
         let mut lanes = [0.0f32; LANES];
         let (body, tail) = run.as_chunks::<LANES>();
         for chunk in body {
@@ -39,9 +41,9 @@ fn exp_sum_body<const FMA: bool>(row: &[f32], peak: f32) -> f64 {
         for (lane, &x) in lanes.iter_mut().zip(tail) {
             *lane += exp::<FMA>(x - peak);
         }
-        fold(lanes, |a, b| a + b)
-    };
-    row.chunks(RUN).map(|run| f64::from(sum(run))).sum()
+        total += f64::from(fold(lanes, |a, b| a + b));
+    }
+    total
 }
 
 multiversion! {
