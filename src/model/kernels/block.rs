@@ -56,6 +56,7 @@ pub(crate) struct Scratch {
     attention: attention::Scratch,
     row: Vec<f32>,
     wide: Vec<f32>,
+    pub(crate) logits: Vec<f32>,
 }
 
 /// What all blocks of a network have in common.

@@ -18,9 +18,6 @@ mod neon;
 
 use super::isa::{Isa, Level};
 
-/// The widest panel of any kernel.
-pub(crate) const MAX_NR: usize = 32;
-
 /// One product `c (+)= a · b`, `rows` by one panel.
 pub(crate) struct Panel<'a, A, B, C> {
     /// Left rows, `lda` apart, each of `groups` groups.
