@@ -97,6 +97,8 @@ pub struct Timeline {
     to: Vec<u32>,
     keys: Vec<Positions>,
     tip: Positions,
+    /// The newest frame's ids, as they came.
+    newest: Arc<[u32]>,
     /// Per step the number of positions that no later step has changed.
     settled: Vec<u32>,
 }
@@ -124,9 +126,10 @@ impl Timeline {
             to: Vec::new(),
             keys: vec![tip.clone()],
             tip,
+            newest: Arc::default(),
             settled: Vec::new(),
         };
-        timeline.append(&noise);
+        timeline.append(noise);
         Ok(timeline)
     }
 
@@ -145,11 +148,11 @@ impl Timeline {
         let mut branch = Self::new(meta, self.frame(0))?;
         for kept in 1..step as u32 {
             branch.push(self.frame(kept))?;
-            branch.steps[kept as usize].score = self.steps[kept as usize].score.clone();
+            branch.steps[kept as usize].score.clone_from(&self.steps[kept as usize].score);
         }
         branch.push(edited(self.frame(step as u32)))?;
         if ids == &*self.ids(step as u32) {
-            branch.steps[step].score = self.steps[step].score.clone();
+            branch.steps[step].score.clone_from(&self.steps[step].score);
         }
         Ok(branch)
     }
@@ -178,15 +181,15 @@ impl Timeline {
             *settled -= sum;
         }
         self.tip.apply(frame.step, &self.changed[start..], &self.to[start..]);
-        self.append(&frame);
-        if (frame.step as usize).is_multiple_of(KEY_EVERY) {
+        self.append(frame);
+        if (self.newest() as usize).is_multiple_of(KEY_EVERY) {
             self.keys.push(self.tip.clone());
         }
         Ok(())
     }
 
     /// The part of a push that the noise shares.
-    fn append(&mut self, frame: &Frame) {
+    fn append(&mut self, frame: Frame) {
         self.settled.push(self.tip.ids.len() as u32);
         let detail = frame.detail.as_ref().filter(|d| d.len() == frame.ids.len());
         self.steps.push(Step {
@@ -200,6 +203,7 @@ impl Timeline {
             detail: detail.map(|d| d.iter().map(Packed::from).collect()),
             score: None,
         });
+        self.newest = frame.ids;
     }
 
     fn check_next(&self, step: u32, ids: &[u32]) -> Result<(), TraceError> {
@@ -255,7 +259,9 @@ impl Timeline {
     pub fn state(&self, step: u32) -> State {
         let step = self.clamp(step);
         if step + 1 == self.steps.len() {
-            return self.tip.clone().state();
+            let tip = &self.tip;
+            let (last_change, revisions) = (tip.last_change.as_slice().into(), tip.revisions.as_slice().into());
+            return State { ids: self.newest.clone(), last_change, revisions };
         }
         let key = step / KEY_EVERY;
         let mut positions = self.keys[key].clone();

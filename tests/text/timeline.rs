@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fewstep::trace::{Change, ChangeMap, Score, Timeline};
+use fewstep::trace::{Cell, Change, ChangeMap, Score, Timeline};
 use proptest::prelude::*;
 
 use crate::support::{Lcg, frame, meta};
@@ -165,7 +165,7 @@ fn frames_that_do_not_fit_are_refused() {
     assert!(t.detail(1).is_none());
     let empty = Timeline::new(meta(0, 0), frame(0, 1, &[], false)).unwrap();
     assert_eq!((empty.settled(0), empty.entropy(0), empty.tokens()), (1.0, 0.0, 0));
-    assert_eq!(ChangeMap::new(&empty, 0, 0).cell(0, 0), Default::default());
+    assert_eq!(ChangeMap::new(&empty, 0, 0).cell(0, 0), Cell::default());
 }
 
 #[test]

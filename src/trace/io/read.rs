@@ -198,7 +198,9 @@ impl Trace {
             }
             Item::Vocab(entries) => {
                 let vocab = Arc::make_mut(&mut self.vocab);
-                entries.iter().for_each(|(id, bytes)| vocab.insert(*id, bytes));
+                for (id, bytes) in &entries {
+                    vocab.insert(*id, bytes);
+                }
                 if vocab.eos().is_none() {
                     vocab.find_eos(entries.iter().map(|(id, bytes)| (*id, bytes.as_slice())));
                 }
@@ -209,16 +211,13 @@ impl Trace {
                 Ok(None)
             }
             Item::Frame(item) => {
-                let index = match self.begun.remove(&item.run) {
-                    Some(meta) => {
-                        self.runs.push(Timeline::new(meta, item.frame)?);
-                        self.runs.len() - 1
-                    }
-                    None => {
-                        let index = self.index(item.run)?;
-                        self.runs[index].push(item.frame)?;
-                        index
-                    }
+                let index = if let Some(meta) = self.begun.remove(&item.run) {
+                    self.runs.push(Timeline::new(meta, item.frame)?);
+                    self.runs.len() - 1
+                } else {
+                    let index = self.index(item.run)?;
+                    self.runs[index].push(item.frame)?;
+                    index
                 };
                 let step = self.runs[index].newest();
                 if self.runs[index].meta().parent.map_or(0, |p| p.step) == step {
