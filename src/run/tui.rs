@@ -77,6 +77,8 @@ enum Wake {
 }
 
 struct Screen {
+    // First, so that it is dropped first: the terminal is given back before the engine's threads are waited for.
+    guard: Guard,
     session: Session,
     feed: Feed,
     terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
@@ -88,8 +90,6 @@ struct Screen {
     urgent: bool,
     /// The user has had enough.
     leave: bool,
-    // Last, so that it is dropped last: nothing may write after the terminal is given back.
-    guard: Guard,
 }
 
 impl Screen {
@@ -104,6 +104,7 @@ impl Screen {
         let size = terminal.size().unwrap_or_default();
         let now = Instant::now();
         Ok(Self {
+            guard,
             session: Session::new(state, size.width, size.height),
             feed,
             terminal,
@@ -113,7 +114,6 @@ impl Screen {
             drawn: now,
             urgent: true,
             leave: false,
-            guard,
         })
     }
 
