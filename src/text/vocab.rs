@@ -43,6 +43,7 @@ pub enum TextError {
 ///
 /// Decoding needs only a table of bytes, which is read at once; the encoder behind [`Vocab::encode`] is far slower to
 /// build and is made when first asked for (or ahead of time, on a thread, by [`Vocab::warm`]).
+#[derive(Clone)]
 pub struct Vocab {
     bytes: Vec<u8>,
     spans: HashMap<u32, (u32, u32)>,
@@ -53,6 +54,7 @@ pub struct Vocab {
 }
 
 /// Where the encoder comes from, and the encoder once built.
+#[derive(Clone)]
 struct Encoder {
     json: Option<Cow<'static, [u8]>>,
     merges: Option<Vec<u8>>,
@@ -226,6 +228,12 @@ impl Vocab {
     /// Sets the end-of-text id, where it is known better than by its name.
     pub fn set_eos(&mut self, id: Option<u32>) {
         self.eos = id;
+    }
+
+    /// Looks for the end-of-text token among entries just added, by its usual names.
+    pub(crate) fn find_eos<'a>(&mut self, entries: impl Iterator<Item = (u32, &'a [u8])>) {
+        let known = |bytes: &[u8]| END_OF_TEXT.iter().any(|name| name.as_bytes() == bytes);
+        self.eos = self.eos.or_else(|| entries.into_iter().find(|(_, bytes)| known(bytes)).map(|(id, _)| id));
     }
 
     /// The mask id of a mask-source model.

@@ -3,10 +3,12 @@
 //! * [`frame`]: what the sampler yields,
 //! * [`meta`]: what made a run, and the model behind it,
 //! * [`timeline`]: one run as the views read it, kept as changes with key frames,
-//! * [`map`]: the convergence map, changes binned to cells.
+//! * [`map`]: the convergence map, changes binned to cells,
+//! * [`io`]: trace files.
 
 mod error;
 pub mod frame;
+pub mod io;
 pub mod map;
 mod measure;
 pub mod meta;
@@ -15,6 +17,7 @@ pub mod timeline;
 
 pub use error::TraceError;
 pub use frame::{Detail, Frame, Jumps, TOP};
+pub use io::{Header, Trace, TraceReader, TraceWriter, WriteOptions};
 pub use map::{Cell, ChangeMap};
 pub use meta::{ModelMeta, Parent, RunMeta};
 pub use packed::Details;

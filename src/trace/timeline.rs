@@ -109,12 +109,13 @@ impl std::fmt::Debug for Timeline {
 
 impl Timeline {
     /// A run that has only its noise.
-    pub fn new(meta: RunMeta, noise: Frame) -> Result<Self, TraceError> {
+    pub fn new(mut meta: RunMeta, noise: Frame) -> Result<Self, TraceError> {
         if noise.step != 0 {
             return Err(TraceError::Frame(format!("a run begins with step 0, not with step {}", noise.step)));
         }
         check_ids(&noise.ids)?;
         let tokens = noise.ids.len();
+        meta.config.tokens = tokens;
         let tip = Positions { ids: noise.ids.to_vec(), last_change: vec![0; tokens], revisions: vec![0; tokens] };
         let mut timeline = Self {
             meta,
@@ -210,6 +211,13 @@ impl Timeline {
             )));
         }
         check_ids(ids)
+    }
+
+    /// Takes the ids of frozen positions from the newest frame: a trace says which they are, but not to what.
+    pub(super) fn adopt_frozen(&mut self) {
+        let ids = &self.tip.ids;
+        self.meta.config.frozen.retain(|(pos, _)| (*pos as usize) < ids.len());
+        self.meta.config.frozen.iter_mut().for_each(|(pos, id)| *id = ids[*pos as usize]);
     }
 
     /// What made the run.

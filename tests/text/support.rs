@@ -7,7 +7,7 @@ use fewstep::text::Vocab;
 use fewstep::trace::{Detail, Frame, Jumps, ModelMeta, RunMeta};
 
 /// A vocabulary whose ids are the given tokens in order; the last is the end of text.
-pub fn vocab(tokens: &[&[u8]]) -> Vocab {
+pub(crate) fn vocab(tokens: &[&[u8]]) -> Vocab {
     let mut vocab = Vocab::empty();
     for (id, bytes) in (0..).zip(tokens) {
         vocab.insert(id, bytes);
@@ -16,7 +16,7 @@ pub fn vocab(tokens: &[&[u8]]) -> Vocab {
 }
 
 /// Ids 0..=255 are the bytes, 256 the end of text, 257 the mask.
-pub fn byte_vocab() -> Vocab {
+pub(crate) fn byte_vocab() -> Vocab {
     let mut vocab = Vocab::empty();
     for byte in 0..=255 {
         vocab.insert(byte, &[byte as u8]);
@@ -28,14 +28,14 @@ pub fn byte_vocab() -> Vocab {
 }
 
 /// A run of `frames.len() - 1` steps.
-pub fn meta(steps: usize, tokens: usize) -> RunMeta {
+pub(crate) fn meta(steps: usize, tokens: usize) -> RunMeta {
     let model =
         ModelMeta { name: "toy".into(), hash: "00ff".into(), vocab_size: 256, eos: Some(0), ..Default::default() };
     RunMeta::new(0, RunConfig::new(7, tokens, steps), Arc::new(model))
 }
 
 /// A frame of these ids, with numbers beside them where `detail`.
-pub fn frame(step: u32, steps: u32, ids: &[u32], detail: bool) -> Frame {
+pub(crate) fn frame(step: u32, steps: u32, ids: &[u32], detail: bool) -> Frame {
     let at = |pos: usize| Detail {
         entropy: 0.5 + pos as f32,
         prob: 0.25,
@@ -68,10 +68,10 @@ pub fn frame(step: u32, steps: u32, ids: &[u32], detail: bool) -> Frame {
 }
 
 /// Small deterministic generator for tests that want much data.
-pub struct Lcg(pub u64);
+pub(crate) struct Lcg(pub(crate) u64);
 
 impl Lcg {
-    pub fn below(&mut self, n: u32) -> u32 {
+    pub(crate) fn below(&mut self, n: u32) -> u32 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 33) % u64::from(n)) as u32
     }
