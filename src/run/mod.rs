@@ -1,8 +1,11 @@
 //! One file a verb: what the program does once the arguments are parsed.
 
+pub mod export;
 pub mod infill;
 pub mod probe;
 pub mod setup;
+pub mod tape;
+pub mod work;
 
 use std::io::{self, IsTerminal, Write};
 
@@ -19,6 +22,8 @@ pub fn dispatch(cli: Cli) -> Result<(), Error> {
         None if io::stdout().is_terminal() => tui::run(&cli.run, &cli.screen),
         None => headless::sample(&SampleArgs::plain(cli.run)),
         Some(Verb::Sample(args)) => headless::sample(&args),
+        Some(Verb::Export(args)) => export::export(&args),
+        Some(Verb::Tape(args)) => tape::tape(&args),
         Some(Verb::Probe(args)) => run_probe(&args),
         Some(Verb::Completions { shell }) => {
             let mut page = Vec::new();

@@ -13,7 +13,7 @@ use crate::runs;
 
 fn page(vocab: &Vocab, timelines: &[&Timeline]) -> String {
     let mut out = Vec::new();
-    write(&mut out, vocab, timelines, timelines.len() - 1, Scheme::Auto, &mut ()).expect("written");
+    write(&mut out, vocab, timelines, (timelines.len() - 1, None), Scheme::Auto, &mut ()).expect("written");
     String::from_utf8(out).expect("UTF-8")
 }
 
