@@ -190,15 +190,30 @@ pub struct ScreenArgs {
     /// Colours
     #[arg(long, value_enum, default_value_t)]
     pub color: ColorChoice,
+
+    /// `dark`, `light`, or a file like assets/themes/dark.toml [default: what the terminal's background asks for]
+    #[arg(long, value_name = "THEME")]
+    pub theme: Option<String>,
+
+    /// Key bindings that replace some of the built-in ones: a file with `[keys]` and lines like play = ["p"]
+    #[arg(long, value_name = "FILE")]
+    pub keys: Option<PathBuf>,
+
+    /// Draw with ASCII characters only
+    #[arg(long)]
+    pub ascii: bool,
+
+    /// Leave the mouse to the terminal
+    #[arg(long)]
+    pub no_mouse: bool,
 }
 
 /// `--score`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ScoreChoice {
     /// Every frame
     All,
     /// The last frame of each run
-    #[default]
     Final,
     /// Nothing
     None,
@@ -235,9 +250,9 @@ pub struct SampleArgs {
     #[arg(long, help_heading = "Output")]
     pub detail: bool,
 
-    /// Which frames the judge scores
-    #[arg(long, value_enum, default_value_t, help_heading = "Output")]
-    pub score: ScoreChoice,
+    /// Which frames the judge scores [default: all that are written]
+    #[arg(long, value_enum, help_heading = "Output")]
+    pub score: Option<ScoreChoice>,
 
     /// Count the prompt's tokens in perplexity too
     #[arg(long, help_heading = "Output")]

@@ -61,11 +61,7 @@ fn top(area: &mut Rect, rows: u16) -> Rect {
 fn bottom(area: &mut Rect, rows: u16) -> Rect {
     let rows = rows.min(area.height);
     area.height -= rows;
-    Rect {
-        y: area.y + area.height,
-        height: rows,
-        ..*area
-    }
+    Rect { y: area.y + area.height, height: rows, ..*area }
 }
 
 /// `area` without a border of one cell.
@@ -91,11 +87,7 @@ impl Layout {
     pub fn new(width: u16, height: u16, wanted: Wanted) -> Self {
         let screen = Rect::new(0, 0, width, height);
         if width < LEAST.0 || height < LEAST.1 {
-            return Self {
-                screen,
-                too_small: true,
-                ..Self::default()
-            };
+            return Self { screen, too_small: true, ..Self::default() };
         }
         let mut body = screen;
         let header = top(&mut body, 1);
@@ -111,29 +103,19 @@ impl Layout {
         let side = (width >= SIDE_FROM && height >= 16).then(|| {
             let columns = (width * 3 / 10).clamp(34, 52);
             body.width -= columns;
-            Rect {
-                x: body.x + body.width,
-                width: columns,
-                ..body
-            }
+            Rect { x: body.x + body.width, width: columns, ..body }
         });
         let numbers = side.is_none().then(|| bottom(&mut body, 1));
         let main = (body.height >= 10).then_some(body);
-        let mut passage = match main {
-            Some(frame) => inside(frame),
-            // Without a frame the text keeps a margin.
-            None => Rect {
-                x: body.x + 1,
-                width: body.width.saturating_sub(2),
-                ..body
-            },
-        };
+        let mut passage = main.map_or(body, inside);
         let map = (wanted.map && main.is_some() && passage.height >= 14).then(|| {
             let rows = (passage.height / 3).clamp(4, 16);
             let (upper, lower) = split(passage, rows);
             passage = upper;
             lower
         });
+        // Text keeps a margin, in a frame or without.
+        passage = Rect { x: passage.x + 1, width: passage.width.saturating_sub(2), ..passage };
         let mut gauges = side.map(inside);
         let mut lower = None;
         if let Some(area) = gauges.filter(|area| wanted.lower && area.height >= 14) {
@@ -159,7 +141,7 @@ impl Layout {
 }
 
 /// Rows the gauges take.
-pub const GAUGE_ROWS: u16 = 7;
+pub const GAUGE_ROWS: u16 = 5;
 
 #[cfg(test)]
 mod tests {

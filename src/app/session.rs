@@ -21,11 +21,7 @@ pub struct Session {
 impl Session {
     /// A session on a screen of `width` × `height`.
     pub fn new(state: State, width: u16, height: u16) -> Self {
-        let mut session = Self {
-            state,
-            hits: HitMap::default(),
-            dirty: true,
-        };
+        let mut session = Self { state, hits: HitMap::default(), dirty: true };
         session.handle(Duration::ZERO, Msg::Resize(width, height));
         session
     }
@@ -66,10 +62,7 @@ impl Session {
                     MouseEventKind::ScrollDown => MouseKind::WheelDown,
                     _ => return Vec::new(),
                 };
-                Msg::Mouse {
-                    kind,
-                    target: self.hits.at(mouse.column, mouse.row),
-                }
+                Msg::Mouse { kind, target: self.hits.at(mouse.column, mouse.row) }
             }
             _ => return Vec::new(),
         };

@@ -190,12 +190,7 @@ impl State {
             network: Load::Absent,
             judge: Load::Absent,
             runs: Runs::default(),
-            play: Play {
-                on: true,
-                looping: false,
-                speed: 2,
-                due: Duration::ZERO,
-            },
+            play: Play { on: true, looping: false, speed: 2, due: Duration::ZERO },
             overlay: Overlay::default(),
             map: true,
             side: Side::default(),
@@ -276,10 +271,7 @@ impl State {
     }
 
     pub(super) fn wanted(&self) -> Wanted {
-        Wanted {
-            map: self.map,
-            lower: self.side != Side::Off,
-        }
+        Wanted { map: self.map, lower: self.side != Side::Off }
     }
 
     /// How far a part is.

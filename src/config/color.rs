@@ -12,21 +12,13 @@ impl Rgb {
             return None;
         }
         let value = u32::from_str_radix(hex, 16).ok()?;
-        Some(Self(
-            (value >> 16) as u8,
-            (value >> 8 & 255) as u8,
-            (value & 255) as u8,
-        ))
+        Some(Self((value >> 16) as u8, (value >> 8 & 255) as u8, (value & 255) as u8))
     }
 
     fn linear(self) -> [f32; 3] {
         [self.0, self.1, self.2].map(|v| {
             let v = f32::from(v) / 255.0;
-            if v <= 0.04045 {
-                v / 12.92
-            } else {
-                ((v + 0.055) / 1.055).powf(2.4)
-            }
+            if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
         })
     }
 
@@ -60,9 +52,7 @@ impl Rgb {
             let there = indexed(index).oklab();
             (0..3).map(|i| (here[i] - there[i]).powi(2)).sum::<f32>()
         };
-        (16..=255)
-            .min_by(|&a, &b| distance(a).total_cmp(&distance(b)))
-            .unwrap_or(231)
+        (16..=255).min_by(|&a, &b| distance(a).total_cmp(&distance(b))).unwrap_or(231)
     }
 }
 

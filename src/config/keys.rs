@@ -53,8 +53,7 @@ const NAMED: &[(&str, KeyCode)] = &[
 impl Chord {
     /// The chord of a key event. Shift is part of a character already, and terminals differ in telling it.
     pub fn of(event: KeyEvent) -> Self {
-        let mut modifiers =
-            event.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT);
+        let mut modifiers = event.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT);
         let mut code = event.code;
         if let KeyCode::Char(c) = code {
             modifiers.remove(KeyModifiers::SHIFT);
@@ -73,11 +72,9 @@ impl Chord {
     pub fn parse(text: &str) -> Option<Self> {
         let mut rest = text;
         let mut modifiers = KeyModifiers::NONE;
-        for (prefix, modifier) in [
-            ("ctrl-", KeyModifiers::CONTROL),
-            ("alt-", KeyModifiers::ALT),
-            ("shift-", KeyModifiers::SHIFT),
-        ] {
+        for (prefix, modifier) in
+            [("ctrl-", KeyModifiers::CONTROL), ("alt-", KeyModifiers::ALT), ("shift-", KeyModifiers::SHIFT)]
+        {
             if let Some(tail) = rest.strip_prefix(prefix).filter(|t| !t.is_empty()) {
                 rest = tail;
                 modifiers |= modifier;
@@ -86,14 +83,10 @@ impl Chord {
         let mut chars = rest.chars();
         let code = match (chars.next(), chars.next()) {
             (Some(c), None) if !c.is_control() => KeyCode::Char(c),
-            _ => NAMED
-                .iter()
-                .find(|(name, _)| *name == rest)
-                .map(|(_, code)| *code)
-                .or_else(|| {
-                    let n = rest.strip_prefix('f')?.parse().ok()?;
-                    (1..=12).contains(&n).then_some(KeyCode::F(n))
-                })?,
+            _ => NAMED.iter().find(|(name, _)| *name == rest).map(|(_, code)| *code).or_else(|| {
+                let n = rest.strip_prefix('f')?.parse().ok()?;
+                (1..=12).contains(&n).then_some(KeyCode::F(n))
+            })?,
         };
         Some(Self::of(KeyEvent::new(code, modifiers)))
     }
@@ -106,11 +99,9 @@ impl Chord {
 
 impl fmt::Display for Chord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (modifier, name) in [
-            (KeyModifiers::CONTROL, "ctrl-"),
-            (KeyModifiers::ALT, "alt-"),
-            (KeyModifiers::SHIFT, "shift-"),
-        ] {
+        for (modifier, name) in
+            [(KeyModifiers::CONTROL, "ctrl-"), (KeyModifiers::ALT, "alt-"), (KeyModifiers::SHIFT, "shift-")]
+        {
             if self.modifiers.contains(modifier) {
                 f.write_str(name)?;
             }
@@ -179,9 +170,10 @@ pub struct Bind {
 }
 
 impl Bind {
-    /// How its keys are written.
+    /// How help writes its keys.
     pub fn keys(&self) -> String {
-        if !self.show.is_empty() {
+        // `show` stands for several bindings: in help only where the others have no line of their own.
+        if !self.show.is_empty() && self.bar.is_empty() {
             return self.show.clone();
         }
         let names: Vec<String> = self.chords.iter().map(ToString::to_string).collect();
@@ -220,10 +212,7 @@ pub struct Keymap {
 impl Default for Keymap {
     fn default() -> Self {
         // The built-in file is tested; should it ever be broken, an empty keymap still lets Ctrl-C through.
-        Self::parse(BUILT_IN, BUILT_IN_NAME).unwrap_or(Self {
-            sections: Vec::new(),
-            lookup: HashMap::new(),
-        })
+        Self::parse(BUILT_IN, BUILT_IN_NAME).unwrap_or(Self { sections: Vec::new(), lookup: HashMap::new() })
     }
 }
 
@@ -264,17 +253,9 @@ impl Keymap {
                     show: bind.show,
                 });
             }
-            sections.push(Section {
-                name: section.name,
-                mode: section.when,
-                binds,
-                note: section.note,
-            });
+            sections.push(Section { name: section.name, mode: section.when, binds, note: section.note });
         }
-        let mut map = Self {
-            sections,
-            lookup: HashMap::new(),
-        };
+        let mut map = Self { sections, lookup: HashMap::new() };
         map.index(file)?;
         Ok(map)
     }
@@ -302,11 +283,7 @@ impl Keymap {
         let has = |s: &&Section| s.binds.iter().any(|b| b.action == action);
         let mut modes = self.sections.iter().filter(has).map(|s| s.mode);
         let first = modes.next().unwrap_or_default();
-        if modes.any(|m| m == Mode::Main) {
-            Mode::Main
-        } else {
-            first
-        }
+        if modes.any(|m| m == Mode::Main) { Mode::Main } else { first }
     }
 
     /// What a key does.
@@ -317,9 +294,7 @@ impl Keymap {
     /// The first key of an action on the screen.
     pub fn key_of(&self, action: Action) -> Option<Chord> {
         let main = self.sections.iter().filter(|s| s.mode == Mode::Main);
-        main.flat_map(|s| &s.binds)
-            .find(|b| b.action == action)
-            .and_then(|b| b.chords.first().copied())
+        main.flat_map(|s| &s.binds).find(|b| b.action == action).and_then(|b| b.chords.first().copied())
     }
 
     /// The bindings, in the order help lists them.
@@ -330,27 +305,17 @@ impl Keymap {
     /// What the bottom line shows.
     pub fn bar(&self, mode: Mode) -> impl Iterator<Item = &Bind> {
         let sections = self.sections.iter().filter(move |s| s.mode == mode);
-        sections
-            .flat_map(|s| &s.binds)
-            .filter(|b| !b.bar.is_empty() && !b.chords.is_empty())
+        sections.flat_map(|s| &s.binds).filter(|b| !b.bar.is_empty() && !b.chords.is_empty())
     }
 }
 
 fn unreadable(file: &str, error: &toml::de::Error) -> ConfigError {
-    ConfigError::new(
-        file,
-        error.message().replace('\n', " "),
-        "compare it with assets/keys.toml",
-    )
+    ConfigError::new(file, error.message().replace('\n', " "), "compare it with assets/keys.toml")
 }
 
 fn action(name: &str, file: &str) -> Result<Action, ConfigError> {
     Action::parse(name).ok_or_else(|| {
-        ConfigError::new(
-            file,
-            format!("there is no action {name:?}"),
-            "the names are those of assets/keys.toml",
-        )
+        ConfigError::new(file, format!("there is no action {name:?}"), "the names are those of assets/keys.toml")
     })
 }
 
@@ -380,11 +345,7 @@ mod tests {
         let map = Keymap::parse(BUILT_IN, BUILT_IN_NAME).expect("built-in keys");
         for action in Action::all() {
             let bound = map.sections().iter().flat_map(|s| &s.binds);
-            assert!(
-                bound.clone().any(|b| b.action == action && !b.chords.is_empty()),
-                "{} has no key",
-                action.name()
-            );
+            assert!(bound.clone().any(|b| b.action == action && !b.chords.is_empty()), "{} has no key", action.name());
         }
         assert_eq!(map.action(Mode::Main, key("R")), Some(Action::Restart));
         assert_eq!(map.action(Mode::Main, key("r")), Some(Action::Reroll));

@@ -24,10 +24,6 @@ pub struct ConfigError {
 impl ConfigError {
     /// An error in `file`.
     pub fn new(file: &str, problem: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self {
-            file: file.to_owned(),
-            problem: problem.into(),
-            fix: fix.into(),
-        }
+        Self { file: file.to_owned(), problem: problem.into(), fix: fix.into() }
     }
 }

@@ -142,25 +142,14 @@ impl Theme {
     /// Reads a theme file; `file` names it in errors.
     pub fn parse(text: &str, file: &str, depth: Depth) -> Result<Self, ConfigError> {
         let raw: File = toml::from_str(text).map_err(|e| {
-            ConfigError::new(
-                file,
-                e.message().replace('\n', " "),
-                "compare it with assets/themes/dark.toml",
-            )
+            ConfigError::new(file, e.message().replace('\n', " "), "compare it with assets/themes/dark.toml")
         })?;
         if depth == Depth::None {
-            return Ok(Self {
-                name: raw.name,
-                ..Self::plain()
-            });
+            return Ok(Self { name: raw.name, ..Self::plain() });
         }
         let colour = |field: &str, value: &str| {
             let rgb = Rgb::parse(value).ok_or_else(|| {
-                ConfigError::new(
-                    file,
-                    format!("{field} = {value:?} is not a colour"),
-                    "write it as \"#rrggbb\"",
-                )
+                ConfigError::new(file, format!("{field} = {value:?} is not a colour"), "write it as \"#rrggbb\"")
             })?;
             Ok(match depth {
                 Depth::True => Color::Rgb(rgb.0, rgb.1, rgb.2),
@@ -194,25 +183,14 @@ impl Theme {
         ];
         if sixteen {
             // The user's own palette decides how these look; text and background stay theirs.
-            roles = [
-                Color::Reset,
-                Color::Reset,
-                Color::DarkGray,
-                Color::Magenta,
-                Color::Blue,
-                Color::Yellow,
-                Color::Red,
-            ];
+            roles =
+                [Color::Reset, Color::Reset, Color::DarkGray, Color::Magenta, Color::Blue, Color::Yellow, Color::Red];
         }
         Ok(Self {
             background: colour("background", &raw.background)?,
             stripe: colour("stripe", &raw.stripe)?,
             raised: colour("raised", &raw.raised)?,
-            ink: if sixteen {
-                Color::Black
-            } else {
-                colour("ink", &raw.ink)?
-            },
+            ink: if sixteen { Color::Black } else { colour("ink", &raw.ink)? },
             name: raw.name,
             depth,
             ramp_on: raw.ramp_on,
@@ -249,11 +227,10 @@ impl Theme {
     pub fn role(&self, role: Role) -> Style {
         let style = Style::new().fg(self.role_colour(role));
         match (self.depth, role) {
-            (Depth::None | Depth::Sixteen, Role::Muted)
-            | (Depth::None, Role::Faint | Role::Prompt) => style.add_modifier(Modifier::DIM),
-            (Depth::None, Role::Accent | Role::Warn | Role::Error) => {
-                style.add_modifier(Modifier::BOLD)
+            (Depth::None | Depth::Sixteen, Role::Muted) | (Depth::None, Role::Faint | Role::Prompt) => {
+                style.add_modifier(Modifier::DIM)
             }
+            (Depth::None, Role::Accent | Role::Warn | Role::Error) => style.add_modifier(Modifier::BOLD),
             _ => style,
         }
     }
@@ -263,9 +240,16 @@ impl Theme {
         if self.depth == Depth::None {
             return Style::new().add_modifier(Modifier::REVERSED);
         }
-        Style::new()
-            .fg(self.chip_ink())
-            .bg(self.role_colour(Role::Accent))
+        Style::new().fg(self.chip_ink()).bg(self.role_colour(Role::Accent))
+    }
+
+    /// A column or row that is marked without hiding what is there.
+    pub fn marked(&self) -> Style {
+        match self.depth {
+            Depth::None => Style::new().add_modifier(Modifier::REVERSED),
+            Depth::Sixteen => Style::new().bg(Color::DarkGray),
+            Depth::Indexed | Depth::True => Style::new().bg(self.role_colour(Role::Faint)),
+        }
     }
 
     /// Text on a filled patch of the accent or, in themes whose ramp colours letters, of a ramp colour.
@@ -281,11 +265,7 @@ impl Theme {
     pub fn ramp(&self, level: u8) -> Style {
         let level = usize::from(level).min(LEVELS - 1);
         let style = Style::new().fg(self.ramp[level]);
-        if self.depth == Depth::None {
-            style.add_modifier(Self::level_modifier(level))
-        } else {
-            style
-        }
+        if self.depth == Depth::None { style.add_modifier(Self::level_modifier(level)) } else { style }
     }
 
     /// Modifiers that stand for the ramp where there are no colours: early is dim, late is bold.
@@ -324,11 +304,7 @@ impl Theme {
         let colour = self.ramp[level];
         if self.depth == Depth::None {
             let style = Style::new().add_modifier(Self::level_modifier(level));
-            return if now {
-                style.add_modifier(Modifier::REVERSED)
-            } else {
-                style
-            };
+            return if now { style.add_modifier(Modifier::REVERSED) } else { style };
         }
         // What changed just now swaps letters and ground: a chip in coloured text, a dark chip on coloured paper.
         match (self.ramp_on, now) {
@@ -358,11 +334,7 @@ pub fn level(step: u32, steps: u32) -> u8 {
 /// The ramp level of a share between 0 and 1; what is not a number is level 0.
 pub fn level_of(share: f32) -> u8 {
     let scaled = (share * LEVELS as f32).floor();
-    if scaled.is_finite() {
-        scaled.clamp(0.0, LEVELS as f32 - 1.0) as u8
-    } else {
-        0
-    }
+    if scaled.is_finite() { scaled.clamp(0.0, LEVELS as f32 - 1.0) as u8 } else { 0 }
 }
 
 #[cfg(test)]

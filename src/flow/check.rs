@@ -11,11 +11,7 @@ const TEMPERATURES: std::ops::RangeInclusive<f64> = 0.01..=100.0;
 /// Every setting of a run within its range.
 pub(super) fn check(spec: &ModelSpec, cfg: &RunConfig) -> Result<(), FlowError> {
     let require = |ok: bool, field, value: String, fix: String| {
-        if ok {
-            Ok(())
-        } else {
-            Err(FlowError::invalid(field, value, fix))
-        }
+        if ok { Ok(()) } else { Err(FlowError::invalid(field, value, fix)) }
     };
     check_grid(&cfg.grid)?;
     require(
@@ -34,11 +30,7 @@ pub(super) fn check(spec: &ModelSpec, cfg: &RunConfig) -> Result<(), FlowError> 
         TEMPERATURES.contains(&cfg.temperature),
         "temperature",
         cfg.temperature.to_string(),
-        format!(
-            "give {} to {}; 1 is the model's own",
-            TEMPERATURES.start(),
-            TEMPERATURES.end()
-        ),
+        format!("give {} to {}; 1 is the model's own", TEMPERATURES.start(), TEMPERATURES.end()),
     )?;
     require(
         cfg.top_p > 0.0 && cfg.top_p <= 1.0,
@@ -74,11 +66,7 @@ fn check_told_dt(cfg: &RunConfig) -> Result<(), FlowError> {
         ));
     }
     match told.iter().find(|dt| !(0.0..=1.0).contains(*dt)) {
-        Some(bad) => Err(FlowError::invalid(
-            "told step size",
-            bad,
-            "a step size is from 0 to 1",
-        )),
+        Some(bad) => Err(FlowError::invalid("told step size", bad, "a step size is from 0 to 1")),
         None => Ok(()),
     }
 }
@@ -89,10 +77,7 @@ fn check_frozen(spec: &ModelSpec, cfg: &RunConfig) -> Result<(), FlowError> {
             return Err(FlowError::invalid(
                 "frozen position",
                 position,
-                format!(
-                    "the text has {} tokens; shorten the prompt or raise --tokens",
-                    cfg.tokens
-                ),
+                format!("the text has {} tokens; shorten the prompt or raise --tokens", cfg.tokens),
             ));
         }
         check_id(spec, "frozen token", id)?;
@@ -108,25 +93,12 @@ fn check_frozen(spec: &ModelSpec, cfg: &RunConfig) -> Result<(), FlowError> {
 }
 
 /// The state that a run goes on from.
-pub(super) fn check_state(
-    spec: &ModelSpec,
-    cfg: &RunConfig,
-    step: u32,
-    ids: &[u32],
-) -> Result<(), FlowError> {
+pub(super) fn check_state(spec: &ModelSpec, cfg: &RunConfig, step: u32, ids: &[u32]) -> Result<(), FlowError> {
     if step as usize > cfg.steps() {
-        return Err(FlowError::invalid(
-            "step",
-            step,
-            format!("the run has {} steps", cfg.steps()),
-        ));
+        return Err(FlowError::invalid("step", step, format!("the run has {} steps", cfg.steps())));
     }
     if ids.len() != cfg.tokens {
-        return Err(FlowError::invalid(
-            "tokens",
-            ids.len(),
-            format!("the run to go on with has {}", cfg.tokens),
-        ));
+        return Err(FlowError::invalid("tokens", ids.len(), format!("the run to go on with has {}", cfg.tokens)));
     }
     ids.iter().try_for_each(|&id| check_id(spec, "token", id))
 }
@@ -135,9 +107,5 @@ fn check_id(spec: &ModelSpec, field: &'static str, id: u32) -> Result<(), FlowEr
     if (id as usize) < spec.rows() {
         return Ok(());
     }
-    Err(FlowError::invalid(
-        field,
-        id,
-        format!("{} knows ids 0 to {}", spec.name, spec.rows() - 1),
-    ))
+    Err(FlowError::invalid(field, id, format!("{} knows ids 0 to {}", spec.name, spec.rows() - 1)))
 }

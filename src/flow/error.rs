@@ -28,16 +28,9 @@ pub enum FlowError {
 
 impl FlowError {
     /// An [`FlowError::Invalid`].
-    pub(crate) fn invalid(
-        field: &'static str,
-        value: impl ToString,
-        fix: impl Into<String>,
-    ) -> Self {
-        Self::Invalid {
-            field,
-            value: value.to_string(),
-            fix: fix.into(),
-        }
+    #[expect(clippy::needless_pass_by_value, reason = "numbers and strings made for the message read better by value")]
+    pub(crate) fn invalid(field: &'static str, value: impl ToString, fix: impl Into<String>) -> Self {
+        Self::Invalid { field, value: value.to_string(), fix: fix.into() }
     }
 
     /// Whether the step was cancelled rather than failed.

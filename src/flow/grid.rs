@@ -46,9 +46,7 @@ impl Preset {
             return Err(FlowError::invalid(
                 "steps",
                 steps,
-                format!(
-                    "the halving grid has at most {MAX_HALVINGS} steps; lower --steps or choose another grid"
-                ),
+                format!("the halving grid has at most {MAX_HALVINGS} steps; lower --steps or choose another grid"),
             ));
         }
         let time = |i: usize| {
@@ -70,9 +68,7 @@ impl Preset {
 
 /// Reads the value of `--grid`: the name of a preset, or times such as `0,0.5,0.75,1` (which fix the budget).
 pub fn from_flag(text: &str, steps: usize) -> Result<Vec<f64>, FlowError> {
-    let preset = Preset::ALL
-        .into_iter()
-        .find(|preset| preset.label() == text.trim());
+    let preset = Preset::ALL.into_iter().find(|preset| preset.label() == text.trim());
     match preset {
         Some(preset) => preset.grid(steps),
         None => parse_grid(text),
@@ -89,10 +85,7 @@ pub fn parse_grid(text: &str) -> Result<Vec<f64>, FlowError> {
                 FlowError::invalid(
                     "grid time",
                     format!("{word:?}"),
-                    format!(
-                        "not a number; give times such as 0,0.5,0.75,1 or one of {}",
-                        names()
-                    ),
+                    format!("not a number; give times such as 0,0.5,0.75,1 or one of {}", names()),
                 )
             })
         })
@@ -112,10 +105,7 @@ pub fn check_grid(grid: &[f64]) -> Result<(), FlowError> {
         return invalid(grid[0], "the first time must be 0".into());
     }
     if let Some(pair) = grid.windows(2).find(|pair| pair[1] <= pair[0]) {
-        return invalid(
-            pair[1],
-            format!("times must increase, and it follows {}", pair[0]),
-        );
+        return invalid(pair[1], format!("times must increase, and it follows {}", pair[0]));
     }
     let last = grid[grid.len() - 1];
     if last != 1.0 {
@@ -128,9 +118,5 @@ fn check_steps(steps: usize) -> Result<(), FlowError> {
     if (1..=MAX_STEPS).contains(&steps) {
         return Ok(());
     }
-    Err(FlowError::invalid(
-        "steps",
-        steps,
-        format!("a run takes 1 to {MAX_STEPS} steps"),
-    ))
+    Err(FlowError::invalid("steps", steps, format!("a run takes 1 to {MAX_STEPS} steps")))
 }

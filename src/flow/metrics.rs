@@ -11,11 +11,7 @@ use std::collections::{HashMap, HashSet};
 ///
 /// `None` where nothing is scored or the judge gave no finite number.
 pub fn perplexity(nll: &[f32], prompt_len: usize, include_prompt: bool) -> Option<f64> {
-    let skipped = if include_prompt {
-        0
-    } else {
-        prompt_len.saturating_sub(1)
-    };
+    let skipped = if include_prompt { 0 } else { prompt_len.saturating_sub(1) };
     let scored = nll.get(skipped..).filter(|scored| !scored.is_empty())?;
     let mean = scored.iter().map(|&nats| f64::from(nats)).sum::<f64>() / scored.len() as f64;
     Some(mean.exp()).filter(|perplexity| perplexity.is_finite())
@@ -32,11 +28,7 @@ pub fn entropy_bits(ids: &[u32]) -> f64 {
     let mut counts: Vec<usize> = counts.into_values().collect();
     counts.sort_unstable();
     let total = ids.len() as f64;
-    let entropy: f64 = counts
-        .into_iter()
-        .map(|count| count as f64 / total)
-        .map(|share| -share * share.log2())
-        .sum();
+    let entropy: f64 = counts.into_iter().map(|count| count as f64 / total).map(|share| -share * share.log2()).sum();
     // A single kind of token gives -0.
     entropy.max(0.0)
 }

@@ -23,6 +23,8 @@ pub mod row;
 pub mod sampler;
 pub mod schedule;
 pub mod solver;
+mod sweep;
+pub mod weights;
 
 pub use config::{RunConfig, SolverKind};
 pub use error::FlowError;

@@ -29,11 +29,7 @@ pub struct Noise {
 impl Noise {
     /// The numbers of frame 0, which depend on seed and position only.
     pub fn start(seed: u64) -> Self {
-        Self {
-            seed,
-            salt: 0,
-            step: 0,
-        }
+        Self { seed, salt: 0, step: 0 }
     }
 
     /// The numbers of step `step` (1-based, at most 1024); a re-rolled step has another `salt`.
@@ -44,12 +40,8 @@ impl Noise {
     /// 64 random bits: the first two words of the block.
     pub fn bits(&self, position: u32, stream: Stream) -> u64 {
         let key = [self.seed as u32, (self.seed >> 32) as u32];
-        let counter = [
-            position,
-            u32::from(self.step) | (stream as u32) << 16,
-            self.salt as u32,
-            (self.salt >> 32) as u32,
-        ];
+        let counter =
+            [position, u32::from(self.step) | (stream as u32) << 16, self.salt as u32, (self.salt >> 32) as u32];
         let block = philox(counter, key);
         u64::from(block[0]) | u64::from(block[1]) << 32
     }

@@ -76,12 +76,7 @@ impl Sampler {
     }
 
     /// A run that goes on from the frame `ids` after `step` steps: a branch. Frozen tokens replace those of the frame.
-    pub fn resume(
-        spec: &ModelSpec,
-        cfg: RunConfig,
-        step: u32,
-        mut ids: Vec<u32>,
-    ) -> Result<Self, FlowError> {
+    pub fn resume(spec: &ModelSpec, cfg: RunConfig, step: u32, mut ids: Vec<u32>) -> Result<Self, FlowError> {
         check(spec, &cfg)?;
         check_state(spec, &cfg, step, &ids)?;
         let mut editable = vec![true; cfg.tokens];
@@ -89,20 +84,8 @@ impl Sampler {
             editable[position as usize] = false;
             ids[position as usize] = id;
         }
-        let start = Frame {
-            step,
-            t: cfg.grid[step as usize],
-            ids: ids.as_slice().into(),
-            ..Frame::default()
-        };
-        Ok(Self {
-            spec: spec.clone(),
-            cfg,
-            editable,
-            start,
-            step,
-            ids,
-        })
+        let start = Frame { step, t: cfg.grid[step as usize], ids: ids.as_slice().into(), ..Frame::default() };
+        Ok(Self { spec: spec.clone(), cfg, editable, start, step, ids })
     }
 
     /// Frame 0, or the frame that the run was resumed from.
@@ -111,24 +94,14 @@ impl Sampler {
     }
 
     /// Takes the next step. If it fails or is cancelled, the sampler stays as it was.
-    pub fn step(
-        &mut self,
-        net: &mut dyn Network,
-        want: Want,
-        cancel: &Cancel,
-    ) -> Result<Frame, FlowError> {
+    pub fn step(&mut self, net: &mut dyn Network, want: Want, cancel: &Cancel) -> Result<Frame, FlowError> {
         if self.is_done() {
-            return Err(FlowError::Done {
-                steps: self.cfg.steps(),
-            });
+            return Err(FlowError::Done { steps: self.cfg.steps() });
         }
         self.check_network(net.spec())?;
         let begun = Instant::now();
         let index = self.step as usize;
-        let (t, h) = (
-            self.cfg.grid[index],
-            self.cfg.grid[index + 1] - self.cfg.grid[index],
-        );
+        let (t, h) = (self.cfg.grid[index], self.cfg.grid[index + 1] - self.cfg.grid[index]);
         let plan = Plan::new(self, want, t, h);
         let rows = plan.rows();
         let mut outcomes = plan.ask(net, &rows, cancel)?;
@@ -143,8 +116,7 @@ impl Sampler {
         }
         let changed = metrics::changed(&self.ids, &ids);
         let jumps = (want == Want::Detail).then(|| plan.jumps(&outcomes));
-        let detail =
-            (want == Want::Detail).then(|| outcomes.iter().map(|outcome| outcome.detail).collect());
+        let detail = (want == Want::Detail).then(|| outcomes.iter().map(|outcome| outcome.detail).collect());
         self.ids = ids;
         self.step += 1;
         Ok(Frame {
@@ -218,9 +190,7 @@ impl<'a> Plan<'a> {
     /// The positions whose logits are needed.
     fn rows(&self) -> Vec<u32> {
         let ids = &self.sampler.ids;
-        (0..ids.len() as u32)
-            .filter(|&position| self.want == Want::Detail || self.could_move(position))
-            .collect()
+        (0..ids.len() as u32).filter(|&position| self.want == Want::Detail || self.could_move(position)).collect()
     }
 
     /// Whether a position may move in this step, as far as can be known without its logits.
@@ -237,26 +207,14 @@ impl<'a> Plan<'a> {
     }
 
     /// Runs the network and decides over each of `rows` while its logits are in cache.
-    fn ask(
-        &self,
-        net: &mut dyn Network,
-        rows: &[u32],
-        cancel: &Cancel,
-    ) -> Result<Vec<Outcome>, ModelError> {
+    fn ask(&self, net: &mut dyn Network, rows: &[u32], cancel: &Cancel) -> Result<Vec<Outcome>, ModelError> {
         cancel.check()?;
         if rows.is_empty() {
             return Ok(Vec::new());
         }
         let cfg = &self.sampler.cfg;
-        let told = cfg
-            .told_dt
-            .as_ref()
-            .map_or(self.rule.h, |told| told[self.sampler.step as usize]);
-        let input = Input {
-            ids: &self.sampler.ids,
-            t: cfg.grid[self.sampler.step as usize] as f32,
-            dt: told as f32,
-        };
+        let told = cfg.told_dt.as_ref().map_or(self.rule.h, |told| told[self.sampler.step as usize]);
+        let input = Input { ids: &self.sampler.ids, t: cfg.grid[self.sampler.step as usize] as f32, dt: told as f32 };
         net.forward(input, cancel)?;
         let width = self.sampler.spec.rows();
         let mut outcomes = vec![Outcome::default(); rows.len()];
@@ -265,23 +223,17 @@ impl<'a> Plan<'a> {
             let Some(outcomes) = outcomes.get_mut(first..) else {
                 return;
             };
-            block
-                .par_chunks_exact_mut(width)
-                .zip(outcomes)
-                .zip(&rows[first..])
-                .for_each(|((logits, outcome), &position)| {
+            block.par_chunks_exact_mut(width).zip(outcomes).zip(&rows[first..]).for_each(
+                |((logits, outcome), &position)| {
                     *outcome = self.decide(logits, position);
-                });
+                },
+            );
         })?;
         match outcomes.iter().position(|outcome| !outcome.finite) {
-            Some(row) if !outcomes[row].seen => Err(ModelError::Request(format!(
-                "the network left out the logits of position {}",
-                rows[row]
-            ))),
-            Some(row) => Err(ModelError::NotFinite {
-                position: rows[row] as usize,
-                precision: net.precision(),
-            }),
+            Some(row) if !outcomes[row].seen => {
+                Err(ModelError::Request(format!("the network left out the logits of position {}", rows[row])))
+            }
+            Some(row) => Err(ModelError::NotFinite { position: rows[row] as usize, precision: net.precision() }),
             None => Ok(outcomes),
         }
     }
@@ -289,29 +241,19 @@ impl<'a> Plan<'a> {
     /// Decides over one position, given its logits.
     fn decide(&self, logits: &mut [f32], position: u32) -> Outcome {
         let Some(row) = Row::new(logits, self.shaping) else {
-            return Outcome {
-                seen: true,
-                ..Outcome::default()
-            };
+            return Outcome { seen: true, ..Outcome::default() };
         };
         let cfg = &self.sampler.cfg;
         let z = self.sampler.ids[position as usize];
-        let mut outcome = Outcome {
-            seen: true,
-            finite: true,
-            ..Outcome::default()
-        };
+        let mut outcome = Outcome { seen: true, finite: true, ..Outcome::default() };
         if self.could_move(position) {
             let uniforms = Uniforms {
                 jump: self.noise.uniform(position, Stream::Jump),
                 destination: self.noise.uniform(position, Stream::Destination),
                 data: self.noise.uniform(position, Stream::Data),
             };
-            outcome.destination = if self.last {
-                row.all().draw(uniforms.destination)
-            } else {
-                self.rule.decide(&row, z, uniforms)
-            };
+            outcome.destination =
+                if self.last { row.all().draw(uniforms.destination) } else { self.rule.decide(&row, z, uniforms) };
             if self.controlled() && outcome.destination.is_some() {
                 outcome.certainty = self.rule.certainty(&row, z);
                 outcome.rank_before = row.rank(z);
@@ -355,9 +297,7 @@ impl<'a> Plan<'a> {
         if !self.controlled() {
             return;
         }
-        let mut jumping: Vec<usize> = (0..outcomes.len())
-            .filter(|&row| outcomes[row].destination.is_some())
-            .collect();
+        let mut jumping: Vec<usize> = (0..outcomes.len()).filter(|&row| outcomes[row].destination.is_some()).collect();
         let count = controlled_count(jumping.len(), self.rule.h, self.sampler.cfg.tokens);
         // Stable, so that of equally certain positions the earlier one jumps.
         jumping.sort_by(|&a, &b| outcomes[b].certainty.total_cmp(&outcomes[a].certainty));
@@ -373,13 +313,9 @@ impl<'a> Plan<'a> {
     /// Sums over the editable positions; every position has an outcome.
     fn jumps(&self, outcomes: &[Outcome]) -> Jumps {
         let editable = || {
-            outcomes
-                .iter()
-                .zip(&self.sampler.editable)
-                .filter_map(|(outcome, &editable)| editable.then_some(outcome))
+            outcomes.iter().zip(&self.sampler.editable).filter_map(|(outcome, &editable)| editable.then_some(outcome))
         };
-        let expected =
-            |kind: SolverKind| editable().map(|o| o.expected[kind as usize]).sum::<f64>() as f32;
+        let expected = |kind: SolverKind| editable().map(|o| o.expected[kind as usize]).sum::<f64>() as f32;
         let entropy: f64 = editable().map(|o| f64::from(o.detail.entropy)).sum();
         Jumps {
             cumulative: expected(SolverKind::CumulativeScalar),

@@ -4,8 +4,9 @@
 //! take uniforms, so that the tests can hold every probability and destination to the paper's.
 
 use super::config::{RunConfig, SolverKind};
-use super::row::{Row, Weights};
+use super::row::Row;
 use super::schedule::Schedule;
+use super::weights::Weights;
 use crate::model::ModelSpec;
 
 /// Every rate of the plain Euler rule is at least this.
@@ -61,9 +62,7 @@ struct Corrected {
 impl Rule {
     /// The rule of the step of `h` from time `t`.
     pub fn new(spec: &ModelSpec, cfg: &RunConfig, t: f64, h: f64) -> Self {
-        let schedule = Schedule {
-            exponent: cfg.exponent,
-        };
+        let schedule = Schedule { exponent: cfg.exponent };
         let kappa = schedule.kappa(t);
         let forward = h * schedule.kappa_prime(t) / (1.0 - kappa);
         Self {
@@ -79,11 +78,7 @@ impl Rule {
             scalar: schedule.cumulative_scalar(t, h),
             forward,
             // The term has no meaning at κ = 0, where nothing has been unmasked that could be corrected.
-            corrector: if cfg.eta > 0.0 && kappa > 0.0 {
-                cfg.eta * forward / kappa
-            } else {
-                0.0
-            },
+            corrector: if cfg.eta > 0.0 && kappa > 0.0 { cfg.eta * forward / kappa } else { 0.0 },
         }
     }
 
@@ -183,11 +178,7 @@ impl Rule {
             None => 1.0 / self.vocab as f64,
         };
         Corrected {
-            on_data: if differs {
-                self.forward + self.corrector * self.kappa
-            } else {
-                0.0
-            },
+            on_data: if differs { self.forward + self.corrector * self.kappa } else { 0.0 },
             on_source: self.corrector * (1.0 - self.kappa) * (1.0 - source_at_z),
         }
     }

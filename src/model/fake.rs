@@ -95,9 +95,7 @@ impl FakeNetwork {
             let halves = (bits >> 32) as f32 - (bits as u32) as f32;
             *logit = halves * (4.0 / 4_294_967_296.0);
         }
-        if let Some(&id) = self
-            .target
-            .get(position as usize % self.target.len().max(1))
+        if let Some(&id) = self.target.get(position as usize % self.target.len().max(1))
             && let Some(logit) = logits.get_mut(id as usize)
         {
             *logit += 4.0 + 10.0 * self.t;
@@ -128,10 +126,7 @@ impl Network for FakeNetwork {
             .ids
             .iter()
             .map(|&id| u64::from(id))
-            .chain([
-                u64::from(input.t.to_bits()),
-                u64::from(input.dt.to_bits()) << 32,
-            ])
+            .chain([u64::from(input.t.to_bits()), u64::from(input.dt.to_bits()) << 32])
             .fold(0x5eed, |state, value| mix(state ^ value));
         Ok(())
     }

@@ -42,10 +42,7 @@ impl Gpt2 {
         progress: Progress<'_>,
     ) -> Result<Self, ModelError> {
         let spec = checkpoint.spec.clone();
-        let total = layout::judge(&spec)
-            .iter()
-            .map(|(_, shape)| shape.iter().product::<usize>())
-            .sum();
+        let total = layout::judge(&spec).iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
         let load = Loader::new(&*checkpoint.tensors, device, dtype, total, progress);
         let (d, vocab) = (spec.hidden, spec.vocab);
         let tokens = load.matrix("wte.weight", vocab, d)?;
@@ -56,14 +53,9 @@ impl Gpt2 {
         Ok(Self {
             tokens,
             positions: load.matrix("wpe.weight", spec.length, d)?,
-            blocks: (0..spec.blocks)
-                .map(|i| Block::load(&load, &spec, i))
-                .collect::<Result<_, _>>()?,
+            blocks: (0..spec.blocks).map(|i| Block::load(&load, &spec, i)).collect::<Result<_, _>>()?,
             norm: Norm::load(&load, &spec, "ln_f")?,
-            head: Linear {
-                weight: head,
-                bias: None,
-            },
+            head: Linear { weight: head, bias: None },
             device: device.clone(),
             spec,
         })
@@ -97,10 +89,7 @@ impl Judge for Gpt2 {
         let mut nll = vec![0.0; targets.len()];
         head_blocks(&hidden, &self.head, &rows, cancel, &mut |first, block| {
             let logits = block.par_chunks(self.spec.vocab);
-            let values: Vec<f32> = logits
-                .zip(&targets[first..])
-                .map(|(row, &id)| surprise(row, id))
-                .collect();
+            let values: Vec<f32> = logits.zip(&targets[first..]).map(|(row, &id)| surprise(row, id)).collect();
             if let Some(row) = values.iter().position(|v| !v.is_finite()) {
                 return Err(ModelError::Request(format!(
                     "the judge {} gave a value that is not a number at position {}; its weights are damaged",

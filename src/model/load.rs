@@ -52,9 +52,9 @@ fn reference_dtype(precision: Precision, device: &Device) -> Result<DType, Model
     match (precision, device.is_cpu()) {
         (Precision::F32, _) | (Precision::Auto, true) => Ok(DType::F32),
         (Precision::Bf16, _) | (Precision::Auto, false) => Ok(DType::BF16),
-        (Precision::Int8, _) => Err(ModelError::Request(
-            "int8 is not available here; use --precision auto, f32 or bf16".to_owned(),
-        )),
+        (Precision::Int8, _) => {
+            Err(ModelError::Request("int8 is not available here; use --precision auto, f32 or bf16".to_owned()))
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod bundled;
 pub mod fake;
 pub mod gpt2;
+pub mod kernels;
 pub mod load;
 pub mod net;
 mod ops;
@@ -19,9 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use load::{Precision, judge, network};
 pub use spec::{JudgeSpec, ModelSpec, Source};
-pub use weights::{
-    Checkpoint, Entry, JudgeCheckpoint, ModelPlace, OpenOptions, open_judge, open_model,
-};
+pub use weights::{Checkpoint, Entry, JudgeCheckpoint, ModelPlace, OpenOptions, open_judge, open_model};
 
 /// A shared flag that asks a running computation to stop at its next check.
 #[derive(Clone, Debug, Default)]
@@ -163,16 +162,11 @@ pub(crate) fn check_judged(spec: &JudgeSpec, ids: &[u32]) -> Result<(), ModelErr
 fn check_ids(ids: &[u32], rows: usize, name: &str) -> Result<(), ModelError> {
     match ids.iter().find(|&&id| id as usize >= rows) {
         None => Ok(()),
-        Some(id) => Err(ModelError::Request(format!(
-            "token id {id} is outside of {name}'s vocabulary of {rows}"
-        ))),
+        Some(id) => Err(ModelError::Request(format!("token id {id} is outside of {name}'s vocabulary of {rows}"))),
     }
 }
 
 /// The first of the rows of `width` logits in `block` that holds one that is not a finite number.
 pub(crate) fn first_not_finite(block: &[f32], width: usize) -> Option<usize> {
-    block
-        .iter()
-        .position(|v| !v.is_finite())
-        .map(|at| at / width)
+    block.iter().position(|v| !v.is_finite()).map(|at| at / width)
 }

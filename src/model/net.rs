@@ -50,10 +50,7 @@ impl Dit {
         progress: Progress<'_>,
     ) -> Result<Self, ModelError> {
         let spec = checkpoint.spec.clone();
-        let total = layout::model(&spec)
-            .iter()
-            .map(|(_, shape)| shape.iter().product::<usize>())
-            .sum();
+        let total = layout::model(&spec).iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
         let load = Loader::new(&*checkpoint.tensors, device, dtype, total, progress);
         let (d, c, rows) = (spec.hidden, spec.cond, spec.rows());
         let step = if spec.dt_conditioned {
@@ -62,9 +59,7 @@ impl Dit {
         } else {
             None
         };
-        let blocks = (0..spec.blocks)
-            .map(|i| Block::load(&load, &spec, i))
-            .collect::<Result<_, _>>()?;
+        let blocks = (0..spec.blocks).map(|i| Block::load(&load, &spec, i)).collect::<Result<_, _>>()?;
         Ok(Self {
             embed: load.matrix("vocab_embed.weight", rows, d)?,
             time: ScalarEmbedding::load(&load, "time_embedding", c)?,
@@ -129,14 +124,9 @@ impl Network for Dit {
         cancel: &Cancel,
         sink: &mut dyn FnMut(usize, &mut [f32]),
     ) -> Result<(), ModelError> {
-        let hidden = self
-            .hidden
-            .as_ref()
-            .ok_or_else(|| ModelError::Request("logits before forward".to_owned()))?;
+        let hidden = self.hidden.as_ref().ok_or_else(|| ModelError::Request("logits before forward".to_owned()))?;
         if rows.iter().any(|&row| row as usize >= hidden.dims()[0]) {
-            return Err(ModelError::Request(
-                "logits of a position outside of the sequence".to_owned(),
-            ));
+            return Err(ModelError::Request("logits of a position outside of the sequence".to_owned()));
         }
         let width = self.spec.rows();
         head_blocks(hidden, &self.head, rows, cancel, &mut |first, block| {
@@ -178,8 +168,7 @@ impl Block {
         heads: usize,
         cancel: &Cancel,
     ) -> Result<Tensor, ModelError> {
-        let [shift_a, scale_a, gate_a, shift_m, scale_m, gate_m] =
-            self.modulation.forward(condition)?;
+        let [shift_a, scale_a, gate_a, shift_m, scale_m, gate_m] = self.modulation.forward(condition)?;
 
         let h = modulated_norm(x, &self.norm1, &scale_a, &shift_a)?;
         let q = rotary.apply(&split_heads(&self.q.forward(&h)?, heads)?)?;
@@ -196,12 +185,7 @@ impl Block {
 }
 
 /// `LN(x) · weight · (1 + scale) + shift`.
-fn modulated_norm(
-    x: &Tensor,
-    weight: &Tensor,
-    scale: &Tensor,
-    shift: &Tensor,
-) -> candle_core::Result<Tensor> {
+fn modulated_norm(x: &Tensor, weight: &Tensor, scale: &Tensor, shift: &Tensor) -> candle_core::Result<Tensor> {
     layer_norm(x, &(weight * (scale + 1.0)?)?, shift, EPS)
 }
 
@@ -213,23 +197,11 @@ struct Modulation {
 }
 
 impl Modulation {
-    fn load(
-        load: &Loader<'_>,
-        spec: &ModelSpec,
-        prefix: &str,
-        chunks: usize,
-    ) -> Result<Self, ModelError> {
+    fn load(load: &Loader<'_>, spec: &ModelSpec, prefix: &str, chunks: usize) -> Result<Self, ModelError> {
         let c = spec.cond;
-        let fuser = if spec.dt_conditioned {
-            Some(load.linear(&format!("{prefix}.condition_fuser"), 2 * c, c)?)
-        } else {
-            None
-        };
-        let modulation = load.linear(
-            &format!("{prefix}.adaLN_modulation"),
-            c,
-            chunks * spec.hidden,
-        )?;
+        let fuser =
+            if spec.dt_conditioned { Some(load.linear(&format!("{prefix}.condition_fuser"), 2 * c, c)?) } else { None };
+        let modulation = load.linear(&format!("{prefix}.adaLN_modulation"), c, chunks * spec.hidden)?;
         Ok(Self { fuser, modulation })
     }
 
@@ -237,18 +209,12 @@ impl Modulation {
     fn forward<const N: usize>(&self, condition: &Tensor) -> candle_core::Result<[Tensor; N]> {
         let all = match &self.fuser {
             None => self.modulation.forward(condition)?,
-            Some(fuser) => self
-                .modulation
-                .forward(&fuser.forward(condition)?.silu()?)?,
+            Some(fuser) => self.modulation.forward(&fuser.forward(condition)?.silu()?)?,
         };
         let all = all.flatten_all()?;
         let width = all.dims1()? / N;
-        let chunks: Vec<Tensor> = (0..N)
-            .map(|i| all.narrow(0, i * width, width))
-            .collect::<Result<_, _>>()?;
-        chunks
-            .try_into()
-            .map_err(|_| candle_core::Error::msg("wrong number of chunks"))
+        let chunks: Vec<Tensor> = (0..N).map(|i| all.narrow(0, i * width, width)).collect::<Result<_, _>>()?;
+        chunks.try_into().map_err(|_| candle_core::Error::msg("wrong number of chunks"))
     }
 }
 
@@ -276,11 +242,7 @@ impl ScalarEmbedding {
 pub fn sinusoids(s: f32) -> Vec<f32> {
     let half = SINUSOIDS / 2;
     let angles = (0..half).map(|k| s * (-(10000_f32.ln()) * k as f32 / half as f32).exp());
-    angles
-        .clone()
-        .map(f32::cos)
-        .chain(angles.map(f32::sin))
-        .collect()
+    angles.clone().map(f32::cos).chain(angles.map(f32::sin)).collect()
 }
 
 /// Rotary positions of one length, `(T, head_dim / 2)` each, in f32.
@@ -293,17 +255,12 @@ impl Rotary {
     fn new(length: usize, head_dim: usize, device: &Device) -> candle_core::Result<Self> {
         let (cos, sin) = rotary::tables(length, head_dim);
         let shape = (length, head_dim / 2);
-        Ok(Self {
-            cos: Tensor::from_vec(cos, shape, device)?,
-            sin: Tensor::from_vec(sin, shape, device)?,
-        })
+        Ok(Self { cos: Tensor::from_vec(cos, shape, device)?, sin: Tensor::from_vec(sin, shape, device)? })
     }
 
     /// Rotates `(heads, T, head_dim)`.
     fn apply(&self, x: &Tensor) -> candle_core::Result<Tensor> {
         let wide = x.to_dtype(DType::F32)?.unsqueeze(0)?;
-        candle_nn::rotary_emb::rope(&wide, &self.cos, &self.sin)?
-            .squeeze(0)?
-            .to_dtype(x.dtype())
+        candle_nn::rotary_emb::rope(&wide, &self.cos, &self.sin)?.squeeze(0)?.to_dtype(x.dtype())
     }
 }

@@ -31,39 +31,19 @@ impl<'a> Loader<'a> {
         total: usize,
         progress: Progress<'a>,
     ) -> Self {
-        Self {
-            tensors,
-            device,
-            dtype,
-            progress,
-            done: Cell::new(0),
-            total,
-        }
+        Self { tensors, device, dtype, progress, done: Cell::new(0), total }
     }
 
     pub(super) fn vector(&self, name: &str, len: usize) -> Result<Tensor, ModelError> {
         self.tensor(self.tensors.vector(name, len)?, &[len])
     }
 
-    pub(super) fn matrix(
-        &self,
-        name: &str,
-        rows: usize,
-        cols: usize,
-    ) -> Result<Tensor, ModelError> {
-        self.tensor(
-            self.tensors.matrix(name, rows, cols)?.into_f32(),
-            &[rows, cols],
-        )
+    pub(super) fn matrix(&self, name: &str, rows: usize, cols: usize) -> Result<Tensor, ModelError> {
+        self.tensor(self.tensors.matrix(name, rows, cols)?.into_f32(), &[rows, cols])
     }
 
     /// A linear map with bias.
-    pub(super) fn linear(
-        &self,
-        name: &str,
-        inputs: usize,
-        outputs: usize,
-    ) -> Result<Linear, ModelError> {
+    pub(super) fn linear(&self, name: &str, inputs: usize, outputs: usize) -> Result<Linear, ModelError> {
         Ok(Linear {
             weight: self.matrix(&format!("{name}.weight"), outputs, inputs)?,
             bias: Some(self.vector(&format!("{name}.bias"), outputs)?),
@@ -71,16 +51,8 @@ impl<'a> Loader<'a> {
     }
 
     /// A linear map without bias.
-    pub(super) fn projection(
-        &self,
-        name: &str,
-        inputs: usize,
-        outputs: usize,
-    ) -> Result<Linear, ModelError> {
-        Ok(Linear {
-            weight: self.matrix(&format!("{name}.weight"), outputs, inputs)?,
-            bias: None,
-        })
+    pub(super) fn projection(&self, name: &str, inputs: usize, outputs: usize) -> Result<Linear, ModelError> {
+        Ok(Linear { weight: self.matrix(&format!("{name}.weight"), outputs, inputs)?, bias: None })
     }
 
     fn tensor(&self, values: Vec<f32>, shape: &[usize]) -> Result<Tensor, ModelError> {
@@ -112,9 +84,7 @@ impl Linear {
 /// `(rows, width)` to `(heads, rows, width / heads)`.
 pub(super) fn split_heads(x: &Tensor, heads: usize) -> candle_core::Result<Tensor> {
     let (rows, width) = x.dims2()?;
-    x.reshape((rows, heads, width / heads))?
-        .transpose(0, 1)?
-        .contiguous()
+    x.reshape((rows, heads, width / heads))?.transpose(0, 1)?.contiguous()
 }
 
 /// Softmax attention of `(heads, rows, head_dim)` queries, keys and values, giving `(rows, heads · head_dim)`.
@@ -137,8 +107,7 @@ pub(super) fn attention(
         let seen = k.narrow(1, 0, keys)?;
         let mut scores = q.narrow(1, first, count)?.matmul(&seen.t()?)?;
         if causal {
-            scores = scores
-                .broadcast_add(&causal_mask(first, count, q.device())?.to_dtype(scores.dtype())?)?;
+            scores = scores.broadcast_add(&causal_mask(first, count, q.device())?.to_dtype(scores.dtype())?)?;
         }
         let weights = candle_nn::ops::softmax_last_dim(&scores.contiguous()?)?;
         blocks.push(weights.matmul(&v.narrow(1, 0, keys)?.contiguous()?)?);
@@ -151,29 +120,22 @@ pub(super) fn attention(
 fn causal_mask(first: usize, count: usize, device: &Device) -> candle_core::Result<Tensor> {
     let keys = first + count;
     let values: Vec<f32> = (first..keys)
-        .flat_map(|query| {
-            (0..keys).map(move |key| if key > query { f32::NEG_INFINITY } else { 0.0 })
-        })
+        .flat_map(|query| (0..keys).map(move |key| if key > query { f32::NEG_INFINITY } else { 0.0 }))
         .collect();
     Tensor::from_vec(values, (count, keys), device)
 }
 
 /// Layer norm in f32 with two passes (candle's fused one subtracts two large numbers), times `scale`, plus `shift`.
-pub(super) fn layer_norm(
-    x: &Tensor,
-    scale: &Tensor,
-    shift: &Tensor,
-    eps: f64,
-) -> candle_core::Result<Tensor> {
+pub(super) fn layer_norm(x: &Tensor, scale: &Tensor, shift: &Tensor, eps: f64) -> candle_core::Result<Tensor> {
     let wide = x.to_dtype(DType::F32)?;
     let centred = wide.broadcast_sub(&wide.mean_keepdim(D::Minus1)?)?;
     let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
     let normed = centred.broadcast_div(&(variance + eps)?.sqrt()?)?;
-    normed
-        .to_dtype(x.dtype())?
-        .broadcast_mul(scale)?
-        .broadcast_add(shift)
+    normed.to_dtype(x.dtype())?.broadcast_mul(scale)?.broadcast_add(shift)
 }
+
+/// Receives the index of a block's first row among those asked for, and the block.
+pub(super) type BlockSink<'a> = &'a mut dyn FnMut(usize, &mut [f32]) -> Result<(), ModelError>;
 
 /// Computes the logits of `rows` of `hidden` block by block and hands each block to `sink` as f32.
 pub(super) fn head_blocks(
@@ -181,24 +143,15 @@ pub(super) fn head_blocks(
     head: &Linear,
     rows: &[u32],
     cancel: &Cancel,
-    sink: &mut dyn FnMut(usize, &mut [f32]) -> Result<(), ModelError>,
+    sink: BlockSink<'_>,
 ) -> Result<(), ModelError> {
     for (block, chosen) in rows.chunks(HEAD_ROWS).enumerate() {
         cancel.check()?;
         // A product with a single row takes another path and rounds differently: never ask for one.
-        let at_least_two = if let &[row] = chosen {
-            &[row, row]
-        } else {
-            chosen
-        };
+        let at_least_two = if let &[row] = chosen { &[row, row] } else { chosen };
         let index = Tensor::from_slice(at_least_two, at_least_two.len(), hidden.device())?;
-        let logits = head
-            .forward(&hidden.index_select(&index, 0)?)?
-            .narrow(0, 0, chosen.len())?;
-        let mut values = logits
-            .to_dtype(DType::F32)?
-            .flatten_all()?
-            .to_vec1::<f32>()?;
+        let logits = head.forward(&hidden.index_select(&index, 0)?)?.narrow(0, 0, chosen.len())?;
+        let mut values = logits.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
         sink(block * HEAD_ROWS, &mut values)?;
     }
     Ok(())

@@ -2,9 +2,7 @@
 
 /// `10000^(-2j / head_dim)` for `j` below half of `head_dim`.
 pub fn inverse_frequencies(head_dim: usize) -> Vec<f32> {
-    (0..head_dim / 2)
-        .map(|j| 1.0 / 10000_f32.powf((2 * j) as f32 / head_dim as f32))
-        .collect()
+    (0..head_dim / 2).map(|j| 1.0 / 10000_f32.powf((2 * j) as f32 / head_dim as f32)).collect()
 }
 
 /// Cosines and sines of the angles `position · frequency`: `length` rows of `head_dim / 2` values each.

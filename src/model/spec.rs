@@ -17,7 +17,7 @@ pub enum Source {
 pub struct ModelSpec {
     /// Name shown to users, e.g. `stories-33M`.
     pub name: String,
-    /// Hex digest of the tensors' content.
+    /// Hex digest of the tensors' content; empty until somebody asks [`super::Checkpoint::hash`] for it.
     pub hash: String,
     /// Ids of the vocabulary, without the mask id.
     pub vocab: usize,

@@ -65,8 +65,7 @@ impl<W: Write> Cast<W> {
             return Err(RecordError::Size(format!("a cast needs at least one cell, and this screen is {cols}x{rows}")));
         }
         let palette: Vec<String> = self.look.ansi.iter().map(|color| color.hex()).collect();
-        let theme =
-            json!({ "fg": self.look.fg.hex(), "bg": self.look.bg.hex(), "palette": palette.join(":") });
+        let theme = json!({ "fg": self.look.fg.hex(), "bg": self.look.bg.hex(), "palette": palette.join(":") });
         let mut header = Map::new();
         match self.version {
             Version::V2 => {

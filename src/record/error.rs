@@ -55,10 +55,9 @@ impl RecordError {
                 ("no permission to write here".to_owned(), "choose another folder")
             }
             io::ErrorKind::NotFound => ("the folder does not exist".to_owned(), "create it first"),
-            io::ErrorKind::AlreadyExists => (
-                "exists already".to_owned(),
-                "choose another name, or --force to replace it",
-            ),
+            io::ErrorKind::AlreadyExists => {
+                ("exists already".to_owned(), "choose another name, or --force to replace it")
+            }
             io::ErrorKind::IsADirectory => ("is a folder".to_owned(), "give a file name"),
             _ => (error.to_string(), "choose another place"),
         };

@@ -168,9 +168,8 @@ pub fn swatches(steps: u32) -> Vec<(u8, String)> {
             _ => swatches.push((level, step, step)),
         }
     }
-    let label = |(level, from, to): (u8, u32, u32)| {
-        (level, if from == to { from.to_string() } else { format!("{from}–{to}") })
-    };
+    let label =
+        |(level, from, to): (u8, u32, u32)| (level, if from == to { from.to_string() } else { format!("{from}–{to}") });
     swatches.into_iter().map(label).collect()
 }
 

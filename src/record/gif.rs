@@ -116,8 +116,7 @@ impl<W: Write> Gif<W> {
             self.global = Palette::new(&raster.colours(raster.whole()), 255);
             let (w, h) = raster.size();
             let counting = Counting { out, bytes: 0 };
-            let mut encoder =
-                Encoder::new(counting, w as u16, h as u16, &self.global.bytes()).map_err(failed)?;
+            let mut encoder = Encoder::new(counting, w as u16, h as u16, &self.global.bytes()).map_err(failed)?;
             encoder.set_repeat(Repeat::Infinite).map_err(failed)?;
             if let Some(comment) = &self.options.comment {
                 // A block of a comment holds at most 255 bytes.

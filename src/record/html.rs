@@ -177,11 +177,8 @@ fn data(
         }
         out.write_all(b"]}")?;
     }
-    let shows: Vec<Value> = shows
-        .into_list()
-        .into_iter()
-        .map(|text| serde_json::from_str(&text).unwrap_or(Value::Null))
-        .collect();
+    let shows: Vec<Value> =
+        shows.into_list().into_iter().map(|text| serde_json::from_str(&text).unwrap_or(Value::Null)).collect();
     let labels = serde_json::to_string(&labels.into_list()).unwrap_or_default();
     write!(out, "],\n\"labels\":{},\n", script_json(&labels))?;
     write!(out, "\"shows\":{}}}\n", script_json(&Value::from(shows).to_string()))?;
@@ -213,11 +210,7 @@ fn groups(pieces: &[Piece], shows: &mut Table) -> Vec<Group> {
                 .iter()
                 .map(|piece| json!([piece.text, u8::from(piece.kind != Kind::Text), u8::from(piece.breaks)]))
                 .collect();
-            Group {
-                first: chunk[0].first,
-                count: chunk[0].count,
-                show: shows.place(Value::from(parts).to_string()),
-            }
+            Group { first: chunk[0].first, count: chunk[0].count, show: shows.place(Value::from(parts).to_string()) }
         })
         .collect()
 }
@@ -265,7 +258,13 @@ fn variables(theme: &Theme) -> String {
     for level in 0..LEVELS as u8 {
         let token = Token { level: Some(level), ..Token::default() };
         let (then, now) = (theme.token(token), theme.token(Token { now: true, ..token }));
-        out += &format!("--f{level}:{};--b{level}:{};--nf{level}:{};--nb{level}:{};", fg(then), bg(then), fg(now), bg(now));
+        out += &format!(
+            "--f{level}:{};--b{level}:{};--nf{level}:{};--nb{level}:{};",
+            fg(then),
+            bg(then),
+            fg(now),
+            bg(now)
+        );
     }
     out
 }

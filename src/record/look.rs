@@ -5,8 +5,8 @@
 
 use ratatui::style::Color;
 
-pub use crate::config::color::Rgb;
 use crate::config::Theme;
+pub use crate::config::color::Rgb;
 
 impl Rgb {
     /// `#rrggbb`.

@@ -89,10 +89,8 @@ impl Raster {
         let px = f32::from(px);
         let metrics = regular.horizontal_line_metrics(px);
         let (ascent, descent) = metrics.map_or((px, 0.0), |m| (m.ascent, -m.descent));
-        let cell = (
-            (regular.metrics('0', px).advance_width.round() as u16).max(1),
-            ((ascent + descent).ceil() as u16).max(1),
-        );
+        let cell =
+            ((regular.metrics('0', px).advance_width.round() as u16).max(1), ((ascent + descent).ceil() as u16).max(1));
         let baseline = ascent.round() as i32;
         let (w, h) = (usize::from(columns) * usize::from(cell.0), usize::from(rows) * usize::from(cell.1));
         if w == 0 || h == 0 || w > usize::from(u16::MAX) || h > usize::from(u16::MAX) || w * h > MAX_PIXELS {
@@ -349,7 +347,8 @@ impl Raster {
 fn control_name(c: char) -> Option<&'static str> {
     const NAMES: [&str; 34] = [
         "NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "BEL", "BS", "HT", "LF", "VT", "FF", "CR", "SO", "SI", "DLE",
-        "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC", "FS", "GS", "RS", "US", "SP", "DEL",
+        "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC", "FS", "GS", "RS", "US", "SP",
+        "DEL",
     ];
     let index = (c as u32).checked_sub(0x2400)?;
     NAMES.get(index as usize).copied()

@@ -100,11 +100,7 @@ fn box_drawing(index: u32, w: u16, h: u16) -> Shape {
                 thickness: f32::from(light),
             })
         }
-        0x71..=0x73 => Shape::Diagonal {
-            rising: index != 0x72,
-            falling: index != 0x71,
-            thickness: f32::from(light),
-        },
+        0x71..=0x73 => Shape::Diagonal { rising: index != 0x72, falling: index != 0x71, thickness: f32::from(light) },
         _ => {
             let digits = ARMS.as_bytes().get(index as usize * 5..index as usize * 5 + 4).unwrap_or(b"0000");
             let arm = |side: usize| digits[side].saturating_sub(b'0').min(3);
@@ -349,9 +345,8 @@ impl Arc {
 fn sample(pixels: &mut [u8], w: u16, inside: impl Fn(f32, f32) -> bool) {
     for (index, pixel) in pixels.iter_mut().enumerate() {
         let (x, y) = ((index % usize::from(w)) as f32, (index / usize::from(w)) as f32);
-        let hits = (0..16)
-            .filter(|i| inside(x + ((i % 4) as f32 + 0.5) / 4.0, y + ((i / 4) as f32 + 0.5) / 4.0))
-            .count();
+        let hits =
+            (0..16).filter(|i| inside(x + ((i % 4) as f32 + 0.5) / 4.0, y + ((i / 4) as f32 + 0.5) / 4.0)).count();
         *pixel = super::raster::level((hits * 255 / 16) as u8);
     }
 }

@@ -48,8 +48,7 @@ impl SoloEngine {
 
     /// The news that everything is loaded.
     pub fn ready(&self) -> Vec<Event> {
-        let mut events =
-            vec![Event::Ready { part: Part::Model, precision: self.network.precision(), ms: 0.0 }];
+        let mut events = vec![Event::Ready { part: Part::Model, precision: self.network.precision(), ms: 0.0 }];
         if self.judge.is_some() {
             events.push(Event::Ready { part: Part::Judge, precision: String::new(), ms: 0.0 });
         }
@@ -104,8 +103,7 @@ impl SoloEngine {
 
     fn step(&mut self) -> Result<(), RecordError> {
         let Some(current) = &mut self.current else { return Ok(()) };
-        let mut frame =
-            current.sampler.step(self.network.as_mut(), Want::Detail, &Cancel::new()).map_err(failed)?;
+        let mut frame = current.sampler.step(self.network.as_mut(), Want::Detail, &Cancel::new()).map_err(failed)?;
         frame.ms = self.step_time.as_secs_f64() * 1e3;
         current.due += self.step_time;
         let (run, step, ids, prompt_len) = (current.run, frame.step, frame.ids.clone(), current.prompt_len);

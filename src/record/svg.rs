@@ -208,10 +208,8 @@ fn define(out: &mut String, c: char, id: usize) {
             if rising {
                 let _ = write!(path, "M0 {h}L{w} 0");
             }
-            let _ = writeln!(
-                out,
-                "<path id=\"s{id}\" stroke=\"currentColor\" stroke-width=\"{thickness}\" d=\"{path}\"/>"
-            );
+            let _ =
+                writeln!(out, "<path id=\"s{id}\" stroke=\"currentColor\" stroke-width=\"{thickness}\" d=\"{path}\"/>");
         }
     }
 }

@@ -168,8 +168,9 @@ impl Tape {
             "Type" => Command::Type(line.quoted("a text in quotes")?.text),
             "Key" => {
                 let key = line.word("a key")?;
-                let chord = Chord::parse(&key.text)
-                    .ok_or_else(|| (key.place, format!("{:?} is no key; try space, right, ctrl-r or a letter", key.text)))?;
+                let chord = Chord::parse(&key.text).ok_or_else(|| {
+                    (key.place, format!("{:?} is no key; try space, right, ctrl-r or a letter", key.text))
+                })?;
                 let times = match line.words.next() {
                     None => 1,
                     Some(times) => number(&times, 1..=1000, "how many times, 1 to 1000")?,

@@ -18,7 +18,9 @@ pub fn render(figure: &Figure<'_>, step: u32) -> String {
     let look = Look::of(theme);
     let mut out = String::new();
     let _ = writeln!(out, "% {} -- step {step}/{}", comment(&about(timeline)), timeline.steps());
-    out.push_str("% Made by fewstep. Needs \\usepackage{xcolor}; for text beyond Latin letters use LuaLaTeX or XeLaTeX.\n");
+    out.push_str(
+        "% Made by fewstep. Needs \\usepackage{xcolor}; for text beyond Latin letters use LuaLaTeX or XeLaTeX.\n",
+    );
     for level in 0..LEVELS as u8 {
         let style = theme.token(Token { level: Some(level), ..Token::default() });
         let of = |color: Option<Color>, otherwise: Rgb| color.and_then(|color| look.rgb(color)).unwrap_or(otherwise);

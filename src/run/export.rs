@@ -1,11 +1,12 @@
 //! `fewstep export`: a trace as a page, a picture, a recording, a figure for TeX, or text.
 
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
+use super::looks;
 use super::work::{Work, ask};
 use crate::app::state::{Looks, SPEEDS};
 use crate::app::{Msg, State};
@@ -61,9 +62,9 @@ pub struct ExportArgs {
     #[arg(long, value_name = "PIXELS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(6..=64))]
     pub size: u16,
 
-    /// Colours [default: light for figures, dark for the screen, the reader's for pages]
-    #[arg(long, value_enum)]
-    pub theme: Option<ThemeChoice>,
+    /// dark, light, or the path of a theme [default: light for figures, dark for the screen, the reader's for pages]
+    #[arg(long, value_name = "THEME")]
+    pub theme: Option<String>,
 
     /// Playing speed: gif, cast
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = speed)]
@@ -105,25 +106,6 @@ pub enum Format {
     Json,
 }
 
-/// `--theme`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ThemeChoice {
-    /// Coloured letters on a dark ground
-    Dark,
-    /// Letters on coloured paper
-    Light,
-}
-
-impl ThemeChoice {
-    /// The theme, in all its colours.
-    pub fn theme(self) -> Theme {
-        match self {
-            Self::Dark => Theme::dark(Depth::True),
-            Self::Light => Theme::light(Depth::True),
-        }
-    }
-}
-
 fn speed(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|speed| SPEEDS.contains(speed)).ok_or("expected 0.25, 0.5, 1, 2, 4 or 8".to_owned())
 }
@@ -131,14 +113,15 @@ fn speed(text: &str) -> Result<f64, String> {
 /// Exports a trace as `args` ask.
 pub fn export(args: &ExportArgs) -> Result<(), Error> {
     let format = format(args)?;
+    let themes = Themes::of(args, format)?;
     let mut output = Sink::open(&args.output, args.force)?;
     let trace = Trace::open(&args.trace).map_err(Error::input)?;
     if let Some(notice) = &trace.notice {
         let _ = writeln!(io::stderr(), "fewstep: {notice}");
     }
     let chosen = choose(args, &trace.runs)?;
-    let mut work = Work::begin(&format!("exporting {}", args.output.display()));
-    let done = write(args, format, &trace, chosen, &mut output, &mut work).and_then(|()| output.commit());
+    let mut work = Work::begin("exporting");
+    let done = write((args, format, &themes), &trace, chosen, &mut output, &mut work).and_then(|()| output.commit());
     work.end();
     done.map_err(|error| failure(error, &args.output))
 }
@@ -161,8 +144,35 @@ fn format(args: &ExportArgs) -> Result<Format, Error> {
     Format::from_str(extension, true).map_err(|_| {
         let names = "html, svg, png, gif, cast, tex, txt, ansi or json";
         let path = args.output.display().to_string();
-        Error::Input(format!("{}: no format ends in {extension:?}; end the name in .{names}, or give --format", safe(&path)))
+        Error::Input(format!(
+            "{}: no format ends in {extension:?}; end the name in .{names}, or give --format",
+            safe(&path)
+        ))
     })
+}
+
+/// The colours of an export.
+struct Themes {
+    theme: Theme,
+    scheme: Scheme,
+}
+
+impl Themes {
+    fn of(args: &ExportArgs, format: Format) -> Result<Self, Error> {
+        let default = if matches!(format, Format::Gif | Format::Cast) { "dark" } else { "light" };
+        let name = args.theme.as_deref();
+        let theme = looks::theme(name.unwrap_or(default), Depth::True)?;
+        let scheme = match name {
+            None => Scheme::Auto,
+            Some("light") => Scheme::Light,
+            Some("dark") => Scheme::Dark,
+            Some(_) if format != Format::Html => Scheme::Auto,
+            Some(_) => {
+                return Err(Error::Input("--theme: a page has both themes; use dark or light, or neither".to_owned()));
+            }
+        };
+        Ok(Self { theme, scheme })
+    }
 }
 
 /// The index of the run that is asked for, with its step checked.
@@ -183,8 +193,7 @@ fn choose(args: &ExportArgs, runs: &[Timeline]) -> Result<usize, Error> {
 }
 
 fn write(
-    args: &ExportArgs,
-    format: Format,
+    (args, format, themes): (&ExportArgs, Format, &Themes),
     trace: &Trace,
     index: usize,
     sink: &mut Sink,
@@ -192,29 +201,18 @@ fn write(
 ) -> Result<(), RecordError> {
     let timeline = &trace.runs[index];
     let step = args.step.unwrap_or(timeline.newest());
-    let figure_theme = args.theme.unwrap_or(ThemeChoice::Light).theme();
-    let figure = Figure {
-        vocab: &trace.vocab,
-        timeline,
-        theme: &figure_theme,
-        width: args.width.unwrap_or(100),
-    };
+    let figure = Figure { vocab: &trace.vocab, timeline, theme: &themes.theme, width: args.width.unwrap_or(100) };
     let drawn = || match args.strip {
         Some(count) => figure.strip(&spread(timeline, count)),
         None => figure.at(step),
     };
-    let look = Look::of(&figure_theme);
+    let look = Look::of(&themes.theme);
     let mut out = BufWriter::new(sink.writer()?);
     match format {
         Format::Html => {
-            let scheme = match args.theme {
-                None => Scheme::Auto,
-                Some(ThemeChoice::Light) => Scheme::Light,
-                Some(ThemeChoice::Dark) => Scheme::Dark,
-            };
             let all: Vec<&Timeline> = trace.runs.iter().collect();
             let (runs, open) = if args.run.is_some() { (vec![timeline], 0) } else { (all, index) };
-            html::write(&mut out, &trace.vocab, &runs, (open, args.step), scheme, work)?;
+            html::write(&mut out, &trace.vocab, &runs, (open, args.step), themes.scheme, work)?;
         }
         Format::Svg => {
             let title = crate::record::figure::about(timeline);
@@ -229,26 +227,23 @@ fn write(
         }
         Format::Json => diffusers::export(&mut out, timeline, &trace.vocab)?,
         Format::Gif | Format::Cast => {
-            let theme = args.theme.unwrap_or(ThemeChoice::Dark).theme();
-            let look = Look::of(&theme);
             let title = crate::record::figure::about(timeline);
             if format == Format::Gif {
-                let options = gif::Options {
-                    px: args.size,
-                    fps: args.fps,
-                    comment: Some(title),
-                    ..gif::Options::default()
-                };
+                let options =
+                    gif::Options { px: args.size, fps: args.fps, comment: Some(title), ..gif::Options::default() };
                 let mut gif = Gif::new(&mut out, options, look);
-                playback(args, trace, timeline, theme, &mut gif, work)?;
+                playback(args, trace, timeline, &themes.theme, &mut gif, work)?;
                 if gif.is_full() {
-                    let _ = writeln!(io::stderr(), "fewstep: the GIF was cut at its largest size; use a smaller --size or --fps");
+                    let _ = writeln!(
+                        io::stderr(),
+                        "fewstep: the GIF was cut at its largest size; use a smaller --size or --fps"
+                    );
                 }
             } else {
                 let version = if args.cast_v2 { Version::V2 } else { Version::V3 };
                 let header = Header { title: Some(title), ..Header::default() };
                 let mut cast = Cast::new(&mut out, version, header, look);
-                playback(args, trace, timeline, theme, &mut cast, work)?;
+                playback(args, trace, timeline, &themes.theme, &mut cast, work)?;
             }
         }
     }
@@ -261,11 +256,11 @@ fn playback(
     args: &ExportArgs,
     trace: &Trace,
     timeline: &Timeline,
-    theme: Theme,
+    theme: &Theme,
     recorder: &mut dyn Recorder,
     work: &mut Work,
 ) -> Result<(), RecordError> {
-    let mut state = replay(trace, theme, args.speed);
+    let mut state = replay(trace, theme.clone(), args.speed);
     let effects = crate::app::update(&mut state, Msg::Run(Box::new(timeline.clone())));
     let size = (args.width.unwrap_or(120), args.height);
     let mut screen = Screen::new(state, None, size, effects)?;
@@ -294,10 +289,8 @@ impl Sink {
         if path == Path::new("-") {
             return Ok(Self::Stdout);
         }
-        let force = force
-            || (path.is_file()
-                && io::stdin().is_terminal()
-                && ask(&format!("{} exists; replace it?", safe(&path.display().to_string()))));
+        let force =
+            force || (path.is_file() && ask(&format!("{} exists; replace it?", safe(&path.display().to_string()))));
         Output::create(path, force, Unfinished::Remove).map(Self::File).map_err(Error::input)
     }
 

@@ -37,16 +37,17 @@ pub fn parse(text: &str) -> Result<Vec<Segment>, String> {
         literal.push_str(&rest[..at]);
         let inside = &rest[at + 2..];
         let line = text[..text.len() - inside.len()].matches('\n').count() + 1;
-        let end = inside
-            .find("]]")
-            .ok_or_else(|| format!("line {line}: a gap opens with [[ and never closes; write [[20]], or \\[[ for brackets"))?;
+        let end = inside.find("]]").ok_or_else(|| {
+            format!("line {line}: a gap opens with [[ and never closes; write [[20]], or \\[[ for brackets")
+        })?;
         let size = inside[..end].trim();
-        let gap = match size {
-            "" => None,
-            digits => Some(digits.parse().ok().filter(|&n: &usize| n > 0).ok_or_else(|| {
-                format!("line {line}: a gap holds a number of tokens, such as [[20]], or nothing")
-            })?),
-        };
+        let gap =
+            match size {
+                "" => None,
+                digits => Some(digits.parse().ok().filter(|&n: &usize| n > 0).ok_or_else(|| {
+                    format!("line {line}: a gap holds a number of tokens, such as [[20]], or nothing")
+                })?),
+            };
         if !literal.is_empty() {
             segments.push(Segment::Text(std::mem::take(&mut literal)));
         }

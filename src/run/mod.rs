@@ -1,17 +1,22 @@
 //! One file a verb: what the program does once the arguments are parsed.
 
 pub mod export;
+mod headless;
 pub mod infill;
+mod interrupt;
+pub mod looks;
 pub mod probe;
+mod progress;
 pub mod setup;
 pub mod tape;
-pub mod work;
+pub mod tui;
+mod work;
 
 use std::io::{self, IsTerminal, Write};
 
 use clap::CommandFactory;
 
-use crate::cli::{Cli, ProbeArgs, SampleArgs, Verb};
+use crate::cli::{Cli, ProbeArgs, Verb};
 use crate::error::Error;
 use crate::model::Precision;
 use crate::text;
@@ -20,7 +25,7 @@ use crate::text;
 pub fn dispatch(cli: Cli) -> Result<(), Error> {
     match cli.verb {
         None if io::stdout().is_terminal() => tui::run(&cli.run, &cli.screen),
-        None => headless::sample(&SampleArgs::plain(cli.run)),
+        None => headless::sample(&headless::plainly(cli.run)),
         Some(Verb::Sample(args)) => headless::sample(&args),
         Some(Verb::Export(args)) => export::export(&args),
         Some(Verb::Tape(args)) => tape::tape(&args),

@@ -10,8 +10,7 @@ use crate::error::Error;
 use crate::flow::{RunConfig, Sampler, grid};
 use crate::model::weights::TokenizerFiles;
 use crate::model::{
-    self, Checkpoint, Judge, JudgeCheckpoint, ModelPlace, Network, Precision, bundled, open_judge,
-    open_model,
+    self, Checkpoint, Judge, JudgeCheckpoint, ModelPlace, Network, Precision, bundled, open_judge, open_model,
 };
 use crate::run::infill;
 use crate::text::Vocab;
@@ -116,8 +115,8 @@ impl Setup {
             let text = read_text(&path.display().to_string(), file)?;
             let segments = infill::parse(&text).map_err(problem)?;
             let default = DEFAULT_TOKENS.min(spec.length);
-            let laid =
-                infill::lay_out(&segments, args.tokens, default, |text| encode(&models.vocab, text)).map_err(problem)?;
+            let laid = infill::lay_out(&segments, args.tokens, default, |text| encode(&models.vocab, text))
+                .map_err(problem)?;
             config.tokens = laid.tokens;
             config.frozen = laid.frozen;
         }
@@ -174,10 +173,7 @@ fn encode(vocab: &Vocab, text: &str) -> Result<Vec<u32>, String> {
 /// Reads a text of bounded size.
 fn read_text(name: &str, source: impl Read) -> Result<String, Error> {
     let mut bytes = Vec::new();
-    source
-        .take(LONGEST_TEXT + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| Error::input(format!("{name}: {error}")))?;
+    source.take(LONGEST_TEXT + 1).read_to_end(&mut bytes).map_err(|error| Error::input(format!("{name}: {error}")))?;
     if bytes.len() as u64 > LONGEST_TEXT {
         return Err(Error::input(format!("{name}: longer than {LONGEST_TEXT} bytes, far more than a model's length")));
     }

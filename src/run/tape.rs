@@ -8,13 +8,14 @@ use std::sync::Arc;
 use clap::{Args, Parser};
 use ratatui::buffer::Buffer;
 
-use super::export::{ThemeChoice, failure, replay};
+use super::export::{failure, replay};
+use super::looks;
 use super::setup::Setup;
 use super::work::Work;
 use crate::app::state::{Looks, SPEEDS};
 use crate::app::{Msg, State};
 use crate::cli::RunArgs;
-use crate::config::{Glyphs, Keymap, Theme};
+use crate::config::{Depth, Glyphs, Keymap, Theme};
 use crate::error::Error;
 use crate::record::digest::Digest;
 use crate::record::output::{Output, Unfinished};
@@ -59,11 +60,10 @@ struct Flags {
 
 /// Performs the tape that `args` name.
 pub fn tape(args: &TapeArgs) -> Result<(), Error> {
-    let text = fs::read_to_string(&args.tape)
-        .map_err(|error| Error::input(RecordError::from(error).at(&args.tape)))?;
+    let text = fs::read_to_string(&args.tape).map_err(|error| Error::input(RecordError::from(error).at(&args.tape)))?;
     let tape = Tape::parse(&text, &args.tape).map_err(Error::input)?;
     let (mut stage, what) = stage(&tape)?;
-    let mut work = Work::begin(&format!("performing {}", args.tape.display()));
+    let mut work = Work::begin("performing");
     let mut digest = Digest::default();
     let done = record(args, &tape, &what, &mut stage, &mut digest, &mut work);
     work.end();
@@ -85,7 +85,7 @@ fn record(
     work: &mut Work,
 ) -> Result<(), RecordError> {
     let settings = &tape.settings;
-    let look = Look::of(&theme(tape).map_err(|error| RecordError::Request(error.to_string()))?);
+    let look = Look::of(&theme(settings).map_err(|error| RecordError::Request(error.to_string()))?);
     let name = args.tape.file_name().unwrap_or_default().to_string_lossy();
     let options = Options {
         title: Some(format!("{name} · {what}")),
@@ -102,8 +102,7 @@ fn record(
     };
     let dry = args.check.is_some();
     let paths = settings.outputs.iter().chain(&args.output).filter(|_| !dry);
-    let mut recordings =
-        paths.map(|path| Recording::start(path, options.clone())).collect::<Result<Vec<_>, _>>()?;
+    let mut recordings = paths.map(|path| Recording::start(path, options.clone())).collect::<Result<Vec<_>, _>>()?;
     let mut recorders: Vec<&mut dyn Recorder> = vec![digest];
     recorders.extend(recordings.iter_mut().map(|recording| recording as &mut dyn Recorder));
     let mut shutter = |path: &Path, screen: &Buffer| {
@@ -115,7 +114,7 @@ fn record(
 /// The screen a tape is performed on, and what besides the tape decides what it shows.
 fn stage(tape: &Tape) -> Result<(Screen, String), Error> {
     let settings = &tape.settings;
-    let theme = theme(tape)?;
+    let theme = theme(settings)?;
     let (state, engine, effects, what) = if let Some(path) = &settings.trace {
         let trace = Trace::open(path).map_err(Error::input)?;
         let mut state = replay(&trace, theme, settings.speed);
@@ -155,12 +154,8 @@ fn live(settings: &Settings, theme: Theme) -> Result<Live, Error> {
     Ok((state, Some(engine), effects, what))
 }
 
-fn theme(tape: &Tape) -> Result<Theme, Error> {
-    match tape.settings.theme.as_deref() {
-        None | Some("dark") => Ok(ThemeChoice::Dark.theme()),
-        Some("light") => Ok(ThemeChoice::Light.theme()),
-        Some(other) => Err(Error::Input(format!("{}: no theme is called {other:?}; use dark or light", tape.name.display()))),
-    }
+fn theme(settings: &Settings) -> Result<Theme, Error> {
+    looks::theme(settings.theme.as_deref().unwrap_or("dark"), Depth::True)
 }
 
 /// Writes a screen to a file, in the format of its extension.
@@ -208,7 +203,9 @@ impl Shown {
         let text = fs::read_to_string(lock).map_err(|error| Error::input(RecordError::from(error).at(lock)))?;
         let changed = |what: &str| {
             let (tape, lock) = (tape.display(), lock.display());
-            Err(Error::Run(format!("{tape}: {what} since {lock} was written; make its recording again, with --lock {lock}")))
+            Err(Error::Run(format!(
+                "{tape}: {what} since {lock} was written; make its recording again, with --lock {lock}"
+            )))
         };
         if !text.lines().any(|line| line == format!("tape {}", self.tape)) {
             return changed("the tape has changed");
@@ -216,7 +213,12 @@ impl Shown {
         match text.lines().find(|line| line.starts_with("screens ") && self.is_ours(line)) {
             None => {
                 // Texts differ between CPU paths, so there is nothing to compare with here.
-                let _ = writeln!(std::io::stderr(), "fewstep: {} has no screens for {}; only the tape was checked", lock.display(), self.what);
+                let _ = writeln!(
+                    std::io::stderr(),
+                    "fewstep: {} has no screens for {}; only the tape was checked",
+                    lock.display(),
+                    self.what
+                );
                 Ok(())
             }
             Some(line) if line.split(' ').nth(1) == Some(self.screens.as_str()) => Ok(()),

@@ -1,33 +1,33 @@
-//! Long work without a screen: progress on standard error, Ctrl-C as a request to stop, questions.
+//! Long work without a screen: progress where somebody watches, Ctrl-C as a request to stop, questions.
 
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 
+use super::{interrupt, progress};
 use crate::model::Cancel;
 use crate::record::{Progress, RecordError};
 
+/// Short work shows no bar at all.
+const PATIENCE: Duration = Duration::from_millis(300);
+
 /// Work in progress.
 #[derive(Debug)]
-pub struct Work {
+pub(super) struct Work {
     bar: ProgressBar,
     cancel: Cancel,
+    begun: Instant,
 }
 
 impl Work {
-    /// Begins; a bar appears if standard error is a terminal and the work takes a moment.
-    pub fn begin(what: &str) -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-        if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}") {
-            bar.set_style(style);
-        }
-        bar.set_message(crate::text::safe(what).into_owned());
-        Self { bar, cancel: interrupted() }
+    /// Begins; from now on Ctrl-C stops the work instead of the program.
+    pub(super) fn begin(what: &'static str) -> Self {
+        Self { bar: progress::bar(what, 1), cancel: interrupt::on_ctrl_c(), begun: Instant::now() }
     }
 
     /// Takes the bar away.
-    pub fn end(&self) {
+    pub(super) fn end(&self) {
         self.bar.finish_and_clear();
     }
 }
@@ -37,33 +37,19 @@ impl Progress for Work {
         if self.cancel.is_cancelled() {
             return Err(RecordError::Cancelled);
         }
-        self.bar.set_length(total);
-        self.bar.set_position(done);
-        if self.bar.elapsed() > Duration::from_millis(500) {
-            self.bar.tick();
+        if self.begun.elapsed() > PATIENCE {
+            self.bar.set_length(total);
+            self.bar.set_position(done);
         }
         Ok(())
     }
 }
 
-/// A flag that Ctrl-C raises from now on, instead of ending the program.
-pub fn interrupted() -> Cancel {
-    let cancel = Cancel::new();
-    let raise = cancel.clone();
-    // Where this fails, Ctrl-C ends the program as it always does.
-    let _ = std::thread::Builder::new().name("interrupt".into()).spawn(move || {
-        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
-        if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
-            raise.cancel();
-        }
-    });
-    cancel
-}
-
 /// Asks on the terminal; no is the answer where there is none.
-pub fn ask(question: &str) -> bool {
+pub(super) fn ask(question: &str) -> bool {
     let mut err = io::stderr();
-    if !err.is_terminal() || write!(err, "{question} [y/N] ").and_then(|()| err.flush()).is_err() {
+    let can = err.is_terminal() && io::stdin().is_terminal();
+    if !can || write!(err, "{question} [y/N] ").and_then(|()| err.flush()).is_err() {
         return false;
     }
     let mut answer = String::new();

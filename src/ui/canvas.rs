@@ -18,11 +18,7 @@ pub(super) struct Canvas<'a> {
 
 impl<'a> Canvas<'a> {
     pub(super) fn new(buffer: &'a mut Buffer, looks: &'a Looks) -> Self {
-        Self {
-            buffer,
-            looks,
-            hits: HitMap::default(),
-        }
+        Self { buffer, looks, hits: HitMap::default() }
     }
 
     pub(super) fn area(&self) -> Rect {
@@ -66,9 +62,7 @@ impl<'a> Canvas<'a> {
     /// Writes pieces one after the other; the column after them comes back.
     pub(super) fn spans(&mut self, x: u16, y: u16, width: u16, spans: &[(&str, Style)]) -> u16 {
         let end = x.saturating_add(width);
-        spans
-            .iter()
-            .fold(x, |x, (text, style)| self.text(x, y, end.saturating_sub(x), text, *style))
+        spans.iter().fold(x, |x, (text, style)| self.text(x, y, end.saturating_sub(x), text, *style))
     }
 
     /// Writes a text that ends before column `end`, if there is room for it from `start` on.

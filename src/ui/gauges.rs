@@ -54,11 +54,7 @@ fn gauges<'a>(state: &State, run: &'a Run) -> [Gauge<'a>; 5] {
             value: known(moved, number::percent(line.settled(at), 0)),
             series: Some(Box::new(move |s| (s > 0).then(|| line.settled(s)))),
         },
-        Gauge {
-            name: "repeats",
-            value: Ok(number::percent(line.repeats(at), 1)),
-            series: None,
-        },
+        Gauge { name: "repeats", value: Ok(number::percent(line.repeats(at), 1)), series: None },
     ]
 }
 
@@ -111,12 +107,7 @@ fn sparkline(run: &Run, place: (u16, u16, u16), series: &dyn Fn(u32) -> Option<f
     if low > high {
         return;
     }
-    let bars = Bars {
-        steps: run.steps(),
-        playhead: run.playhead,
-        later: false,
-        rows: 1,
-    };
+    let bars = Bars { steps: run.steps(), playhead: run.playhead, later: false, rows: 1 };
     spark::draw(canvas, place, &bars, |step| {
         let value = (step <= run.newest()).then(|| series(step)).flatten()?;
         Some(if high > low { (value - low) / (high - low) } else { 0.5 })

@@ -12,11 +12,8 @@ use crate::text::safe;
 pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
     let area = state.layout.header;
     let theme = canvas.theme();
-    let (name, text, muted) = (
-        theme.role(Role::Accent).add_modifier(Modifier::BOLD),
-        theme.role(Role::Text),
-        theme.role(Role::Muted),
-    );
+    let (name, text, muted) =
+        (theme.role(Role::Accent).add_modifier(Modifier::BOLD), theme.role(Role::Text), theme.role(Role::Muted));
     let right = status(state);
     let end = area.right().saturating_sub(1);
     let room = end.saturating_sub(area.x + right.chars().count() as u16 + 2);
@@ -68,11 +65,7 @@ fn parts(state: &State) -> Vec<String> {
 /// Loading while something loads, else which run this is.
 fn status(state: &State) -> String {
     let count = state.runs.all().len();
-    let run = if count > 1 {
-        format!("run {} of {count}", state.runs.index() + 1)
-    } else {
-        String::new()
-    };
+    let run = if count > 1 { format!("run {} of {count}", state.runs.index() + 1) } else { String::new() };
     let loading = match (&state.network, &state.judge) {
         (Load::Loading(f), _) => format!("loading model {:.0} %", f * 100.0),
         (Load::Failed(_), _) => "no model".to_owned(),

@@ -36,8 +36,7 @@ pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
 fn fitting<'a>(binds: &[&'a Bind], room: u16) -> Vec<&'a Bind> {
     let width = |bind: &Bind| bind.first_key().width() + bind.bar.width() + 4;
     let kept = |bind: &Bind| matches!(bind.action, Action::Help | Action::Quit | Action::Close);
-    let mut left = (usize::from(room) + 3)
-        .saturating_sub(binds.iter().filter(|b| kept(b)).map(|b| width(b)).sum());
+    let mut left = (usize::from(room) + 3).saturating_sub(binds.iter().filter(|b| kept(b)).map(|b| width(b)).sum());
     let mut full = false;
     let fits = |bind: &&&Bind| {
         if kept(bind) {

@@ -25,7 +25,11 @@ fn spans(state: &State, canvas: &Canvas<'_>) -> Vec<(String, Style)> {
     // Without colours a swatch says little; the number itself is set in the style it stands for.
     let entry = |label: String, level: u8| {
         let style = theme.ramp(level);
-        if theme.depth() == Depth::None { vec![(format!("{label} "), style)] } else { vec![(label, muted), (swatch.to_owned(), style)] }
+        if theme.depth() == Depth::None {
+            vec![(format!("{label} "), style)]
+        } else {
+            vec![(label, muted), (swatch.to_owned(), style)]
+        }
     };
     let mut out = Vec::new();
     match state.overlay {

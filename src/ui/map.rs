@@ -10,11 +10,7 @@ use crate::trace::ChangeMap;
 /// The part of the panel that holds cells; the steps' numbers stand left of it.
 pub fn inner(area: Rect, steps: u32) -> Rect {
     let labels = steps.to_string().len() as u16 + 2;
-    Rect {
-        x: area.x + labels.min(area.width),
-        width: area.width.saturating_sub(labels + 1),
-        ..area
-    }
+    Rect { x: area.x + labels.min(area.width), width: area.width.saturating_sub(labels + 1), ..area }
 }
 
 pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
@@ -34,7 +30,7 @@ pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
             }
             cell(run, map, (col, row), Rect::new(x, y, scale, 1), canvas);
             if cursor == Some(col) {
-                canvas.restyle(Rect::new(x, y, scale, 1), canvas.theme().selected());
+                canvas.restyle(Rect::new(x, y, scale, 1), canvas.theme().marked());
             }
         }
     }
@@ -63,9 +59,6 @@ fn cell(run: &Run, map: &ChangeMap, (col, row): (usize, usize), place: Rect, can
             canvas.text(x, place.y, 1, canvas.glyphs().eighths[height - 1], style);
         }
     }
-    let target = Target::Cell {
-        position: positions.start,
-        step: *steps.end(),
-    };
+    let target = Target::Cell { position: positions.start, step: *steps.end() };
     canvas.hits.add(place, target);
 }

@@ -43,22 +43,14 @@ impl<'a> Colours<'a> {
             (Some(frame), Overlay::Revisions) => &frame.revisions[..],
             (Some(frame), Overlay::LastChange | Overlay::ChangedNow) => &frame.last_change[..],
         };
-        Self {
-            run,
-            by_position,
-            overlay: state.overlay,
-        }
+        Self { run, by_position, overlay: state.overlay }
     }
 
     fn token(&self, state: &State, first: u32, count: u32, kind: Kind) -> Token {
         let positions = first..first + count;
         let changed = self.run.timeline.changed(self.run.playhead);
         let now = self.run.playhead > 0 && positions.clone().any(|p| changed.binary_search(&p).is_ok());
-        let value = positions
-            .clone()
-            .filter_map(|p| self.by_position.get(p as usize).copied())
-            .max()
-            .unwrap_or(0);
+        let value = positions.clone().filter_map(|p| self.by_position.get(p as usize).copied()).max().unwrap_or(0);
         let steps = self.run.steps();
         let level = match self.overlay {
             Overlay::LastChange => (value > 0).then(|| level(value, steps)),

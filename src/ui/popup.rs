@@ -87,12 +87,7 @@ fn window(state: &State, popup: &Popup) -> Rect {
     };
     let width = width.min(screen.width);
     let height = (lines.saturating_add(2).min(usize::from(u16::MAX)) as u16).min(screen.height.saturating_sub(2));
-    Rect {
-        x: (screen.width - width) / 2,
-        y: (screen.height - height) / 2,
-        width,
-        height,
-    }
+    Rect { x: (screen.width - width) / 2, y: (screen.height - height) / 2, width, height }
 }
 
 fn inner(window: Rect) -> Rect {
@@ -112,19 +107,11 @@ fn rows(state: &State, popup: &Popup, width: u16) -> Vec<Row> {
 }
 
 fn plain(text: &str, width: usize) -> impl Iterator<Item = Row> {
-    wrap(text, width).into_iter().map(|text| Row {
-        key: NO_KEYS.to_owned(),
-        text,
-        heading: false,
-    })
+    wrap(text, width).into_iter().map(|text| Row { key: NO_KEYS.to_owned(), text, heading: false })
 }
 
 fn help(state: &State, width: usize) -> Vec<Row> {
-    let blank = || Row {
-        key: String::new(),
-        text: String::new(),
-        heading: false,
-    };
+    let blank = || Row { key: String::new(), text: String::new(), heading: false };
     let mut rows: Vec<Row> = plain(ABOUT, width).collect();
     for section in state.looks.keymap.sections() {
         rows.push(blank());
@@ -153,11 +140,7 @@ fn section_rows(section: &Section, width: usize) -> Vec<Row> {
     for bind in section.binds.iter().filter(|b| !b.text.is_empty()) {
         let mut keys = if bind.chords.is_empty() { "–".to_owned() } else { bind.keys() };
         for line in wrap(&bind.text, width.saturating_sub(KEYS + 1).max(8)) {
-            rows.push(Row {
-                key: std::mem::take(&mut keys),
-                text: line,
-                heading: false,
-            });
+            rows.push(Row { key: std::mem::take(&mut keys), text: line, heading: false });
         }
     }
     if !section.note.is_empty() {

@@ -15,11 +15,7 @@ pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
     let within = state.layout.main.unwrap_or(state.layout.passage).intersection(canvas.area());
     let lines = area.lines().len() as u16;
     let height = (lines + 2).clamp(4, 12).min(within.height);
-    let window = Rect {
-        y: within.bottom() - height,
-        height,
-        ..within
-    };
+    let window = Rect { y: within.bottom() - height, height, ..within };
     canvas.fill(window, canvas.theme().raised());
     frame::around(canvas, window);
     frame::title(canvas, window, window.y, "prompt");

@@ -52,7 +52,15 @@ pub(super) fn draw(
         } else {
             canvas.theme().ramp(level(step, bars.steps))
         };
-        let full = f64::from(bars.rows) * 8.0;
+        // Where a step has several cells the last stays empty, so that steps can be counted.
+        if bars.later && cell > 0 && cells >= 3 * bars.steps as u16 && cell + 1 < cells {
+            let next = step_of(cell + 1, cells, bars.steps);
+            if next != step {
+                continue;
+            }
+        }
+        // A row that is full to the brim would run into the one above.
+        let full = f64::from(bars.rows) * 8.0 - 1.0;
         let mut height = (share.clamp(0.0, 1.0) * full).round().max(1.0) as usize;
         for row in 0..bars.rows {
             let glyph = canvas.glyphs().eighths[height.min(8) - 1];

@@ -112,12 +112,7 @@ fn bar(state: &State, run: &Run, (x, y, cells): (u16, u16, u16), canvas: &mut Ca
     canvas.hits.add(Rect::new(x - 1, y - rows, 1, rows + 1), Target::Step(0));
     if let Some(area) = state.layout.bars {
         let most = (1..=run.newest()).map(|s| run.timeline.changed_count(s)).max().unwrap_or(0).max(1);
-        let bars = Bars {
-            steps,
-            playhead: run.playhead,
-            later: true,
-            rows,
-        };
+        let bars = Bars { steps, playhead: run.playhead, later: true, rows };
         spark::draw(canvas, (x, area.y, cells), &bars, |s| {
             let count = (s <= run.newest()).then(|| run.timeline.changed_count(s))?;
             (count > 0).then(|| count as f64 / most as f64)

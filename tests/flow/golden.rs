@@ -16,10 +16,7 @@ struct Golden(HashMap<String, Vec<f64>>);
 
 impl Golden {
     fn load() -> Self {
-        let path = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/golden/golden.safetensors"
-        );
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/golden.safetensors");
         let bytes = std::fs::read(path).expect("the golden file is there");
         let file = SafeTensors::deserialize(&bytes).expect("it is a safetensors file");
         let number = |dtype: Dtype, b: [u8; 4]| match dtype {
@@ -42,9 +39,7 @@ impl Golden {
     }
 
     fn get(&self, name: &str) -> &[f64] {
-        self.0
-            .get(name)
-            .unwrap_or_else(|| panic!("no golden tensor {name}"))
+        self.0.get(name).unwrap_or_else(|| panic!("no golden tensor {name}"))
     }
 }
 
@@ -164,8 +159,7 @@ fn reference_port() {
             for (position, &z) in sequence.ids.iter().enumerate() {
                 let logits = &sequence.logits[position * width..(position + 1) * width];
                 let p = crate::reference::softmax(logits, 1.0);
-                let ours =
-                    crate::reference::step(&sequence.spec, &cfg, &p, z as usize, sequence.t, h);
+                let ours = crate::reference::step(&sequence.spec, &cfg, &p, z as usize, sequence.t, h);
                 assert!((ours.jump - jump[position]).abs() <= TOLERANCE, "{prefix}");
             }
         }

@@ -26,16 +26,12 @@ fn close(ours: Option<f64>, theirs: Option<f64>) -> bool {
 
 #[test]
 fn equal_to_plain_python() {
-    let samples: Vec<Sample> =
-        serde_json::from_str(include_str!("../golden/metrics.json")).expect("valid JSON");
+    let samples: Vec<Sample> = serde_json::from_str(include_str!("../golden/metrics.json")).expect("valid JSON");
     assert!(samples.iter().any(|s| s.repeats > 0.0 && s.repeats < 1.0));
     for s in samples {
         let ids = s.frames.last().expect("a frame");
         assert!(close(perplexity(&s.nll, s.prompt, false), s.perplexity));
-        assert!(close(
-            perplexity(&s.nll, s.prompt, true),
-            s.perplexity_with_prompt
-        ));
+        assert!(close(perplexity(&s.nll, s.prompt, true), s.perplexity_with_prompt));
         assert!(close(Some(entropy_bits(ids)), Some(s.entropy)));
         assert!(close(Some(repeats(ids, 4)), Some(s.repeats)));
         for (pair, theirs) in s.frames.windows(2).zip(&s.changed) {

@@ -12,10 +12,7 @@ pub(crate) struct Constant {
 impl Constant {
     pub(crate) fn new(source: Source, row: Vec<f32>) -> Self {
         let vocab = row.len() - usize::from(source == Source::Mask);
-        Self {
-            spec: FakeNetwork::new(vocab, 1024, source).spec().clone(),
-            row,
-        }
+        Self { spec: FakeNetwork::new(vocab, 1024, source).spec().clone(), row }
     }
 }
 
@@ -32,12 +29,7 @@ impl Network for Constant {
         Ok(())
     }
 
-    fn logits(
-        &mut self,
-        rows: &[u32],
-        _: &Cancel,
-        sink: &mut dyn FnMut(usize, &mut [f32]),
-    ) -> Result<(), ModelError> {
+    fn logits(&mut self, rows: &[u32], _: &Cancel, sink: &mut dyn FnMut(usize, &mut [f32])) -> Result<(), ModelError> {
         sink(0, &mut self.row.repeat(rows.len()));
         Ok(())
     }

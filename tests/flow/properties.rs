@@ -49,9 +49,7 @@ prop_compose! {
 fn finish(sampler: &mut Sampler, net: &mut FakeNetwork, want: Want) -> Vec<Frame> {
     let mut frames = Vec::new();
     while !sampler.is_done() {
-        let mut frame = sampler
-            .step(net, want, &Cancel::new())
-            .expect("the step succeeds");
+        let mut frame = sampler.step(net, want, &Cancel::new()).expect("the step succeeds");
         frame.ms = 0.0;
         frames.push(frame);
     }
@@ -197,10 +195,7 @@ fn a_salt_rerolls_its_step_alone() {
 fn a_long_run_skips_most_of_the_work() {
     let cfg = RunConfig::new(7, 48, 1024);
     let (mut all, mut few) = (network(Source::Uniform), network(Source::Uniform));
-    assert_eq!(
-        run(&cfg, &mut few, Want::Ids),
-        bare(run(&cfg, &mut all, Want::Detail))
-    );
+    assert_eq!(run(&cfg, &mut few, Want::Ids), bare(run(&cfg, &mut all, Want::Detail)));
     assert_eq!((all.forwards, all.rows_computed), (1024, 48 * 1024));
     // Rows: the sum of 1/(N - i) over the steps. Steps: those in which some row might jump.
     assert!(few.rows_computed < 48 * 10, "{}", few.rows_computed);
@@ -214,9 +209,7 @@ fn a_raised_flag_cancels_before_any_work() {
     let mut sampler = Sampler::new(&spec, RunConfig::new(7, 48, 8)).expect("valid");
     let cancel = Cancel::new();
     cancel.cancel();
-    let error = sampler
-        .step(&mut net, Want::Ids, &cancel)
-        .expect_err("cancelled");
+    let error = sampler.step(&mut net, Want::Ids, &cancel).expect_err("cancelled");
     assert!(error.is_cancelled());
     assert_eq!((net.forwards, sampler.step_index()), (0, 0));
 }

@@ -22,12 +22,7 @@ pub(crate) fn normalise(mut weights: Vec<f64>) -> Vec<f64> {
 
 pub(crate) fn softmax(logits: &[f32], temperature: f64) -> Vec<f64> {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    normalise(
-        logits
-            .iter()
-            .map(|&l| (f64::from(l - max) / temperature).exp())
-            .collect(),
-    )
+    normalise(logits.iter().map(|&l| (f64::from(l - max) / temperature).exp()).collect())
 }
 
 /// The smallest set of likeliest tokens that holds the mass `top_p`.
@@ -47,27 +42,16 @@ pub(crate) fn nucleus(p: &[f64], top_p: f64) -> Vec<f64> {
 }
 
 /// One step of the rule in `cfg`, not the last, before any gating.
-pub(crate) fn step(
-    spec: &ModelSpec,
-    cfg: &RunConfig,
-    p: &[f64],
-    z: usize,
-    t: f64,
-    h: f64,
-) -> Expected {
+pub(crate) fn step(spec: &ModelSpec, cfg: &RunConfig, p: &[f64], z: usize, t: f64, h: f64) -> Expected {
     let kappa = |t: f64| t.powf(cfg.exponent);
     let slope = cfg.exponent * t.powf(cfg.exponent - 1.0);
     match cfg.solver {
         SolverKind::CumulativeScalar => {
-            let scalar =
-                (1.0 - kappa(t)).clamp(1e-8, 1.0).ln() - (1.0 - kappa(t + h)).clamp(1e-8, 1.0).ln();
+            let scalar = (1.0 - kappa(t)).clamp(1e-8, 1.0).ln() - (1.0 - kappa(t + h)).clamp(1e-8, 1.0).ln();
             let mut rates: Vec<f64> = p.iter().map(|p| scalar / h * p).collect();
             rates[z] = 0.0;
             let rate: f64 = rates.iter().sum();
-            Expected {
-                jump: 1.0 - (-h * rate).exp(),
-                destination: normalise(rates),
-            }
+            Expected { jump: 1.0 - (-h * rate).exp(), destination: normalise(rates) }
         }
         SolverKind::Euler => {
             let mut rates: Vec<f64> = p.iter().map(|p| p / h).collect();
@@ -76,10 +60,7 @@ pub(crate) fn step(
                 *rate = rate.max(1e-9);
             }
             let rate: f64 = rates.iter().sum();
-            Expected {
-                jump: 1.0 - (-(h * rate).min(50.0)).exp(),
-                destination: normalise(rates),
-            }
+            Expected { jump: 1.0 - (-(h * rate).min(50.0)).exp(), destination: normalise(rates) }
         }
         SolverKind::DfmEuler => {
             let mut jump = 0.0;
@@ -93,23 +74,13 @@ pub(crate) fn step(
                     *to += p_data * given * share;
                 }
             }
-            Expected {
-                jump,
-                destination: normalise(destination),
-            }
+            Expected { jump, destination: normalise(destination) }
         }
     }
 }
 
 /// The rates of the discrete-flow rule once `x_1 = data` is drawn, divergence-free term included.
-pub(crate) fn dfm_rates(
-    spec: &ModelSpec,
-    cfg: &RunConfig,
-    data: usize,
-    z: usize,
-    kappa: f64,
-    slope: f64,
-) -> Vec<f64> {
+pub(crate) fn dfm_rates(spec: &ModelSpec, cfg: &RunConfig, data: usize, z: usize, kappa: f64, slope: f64) -> Vec<f64> {
     let mut rates = vec![0.0; spec.rows()];
     rates[data] += slope / (1.0 - kappa);
     if cfg.eta > 0.0 && kappa > 0.0 {
@@ -119,8 +90,7 @@ pub(crate) fn dfm_rates(
                 None => 1.0 / spec.vocab as f64,
             };
             let one_hot = f64::from(u8::from(id == data));
-            *rate += cfg.eta * slope / (kappa * (1.0 - kappa))
-                * ((1.0 - kappa) * source + kappa * one_hot);
+            *rate += cfg.eta * slope / (kappa * (1.0 - kappa)) * ((1.0 - kappa) * source + kappa * one_hot);
         }
     }
     rates[z] = 0.0;

@@ -1,9 +1,7 @@
 //! The corners of the rules that golden values do not reach.
 
 use fewstep::flow::row::{Row, Shaping};
-use fewstep::flow::solver::{
-    Rule, Uniforms, controlled_count, euler_jump_probability, jump_probability,
-};
+use fewstep::flow::solver::{Rule, Uniforms, controlled_count, euler_jump_probability, jump_probability};
 use fewstep::flow::{FlowError, RunConfig, Sampler, SolverKind, Want};
 use fewstep::model::fake::FakeNetwork;
 use fewstep::model::{Cancel, Input, ModelError, Network, Source};
@@ -42,11 +40,7 @@ fn euler_floors_every_rate() {
     // The paper's rule has no floor: λ = 0, no jump.
     let rule = Rule::new(&spec, &config(SolverKind::CumulativeScalar, 8), 0.25, 0.5);
     assert_eq!(rule.jump_prob(SolverKind::CumulativeScalar, &row, 1), 0.0);
-    let uniforms = Uniforms {
-        jump: 0.0,
-        destination: 0.5,
-        data: 0.5,
-    };
+    let uniforms = Uniforms { jump: 0.0, destination: 0.5, data: 0.5 };
     assert_eq!(rule.decide(&row, 1, uniforms), None);
 }
 
@@ -75,11 +69,7 @@ fn divergence_free_term_against_a_literal_port() {
                     let row = Row::new(&mut logits, Shaping::default()).expect("finite");
                     let mut counts = vec![0usize; spec.rows()];
                     for i in 0..SWEEP {
-                        let uniforms = Uniforms {
-                            jump: 0.0,
-                            destination: (i as f64 + 0.5) / SWEEP as f64,
-                            data: 0.5,
-                        };
+                        let uniforms = Uniforms { jump: 0.0, destination: (i as f64 + 0.5) / SWEEP as f64, data: 0.5 };
                         if let Some(id) = rule.decide(&row, z as u32, uniforms) {
                             counts[id as usize] += 1;
                         }
@@ -112,10 +102,7 @@ fn masked_positions_alone_move_where_the_rule_says_so() {
     // In the order cumulative scalar, euler, dfm; then the last step.
     assert_eq!(movable(|_| (), mask), ([true; 3], true));
     assert_eq!(movable(|_| (), 4), ([true, false, true], false));
-    assert_eq!(
-        movable(|c| c.unmask_change = true, 4),
-        ([true, true, true], true)
-    );
+    assert_eq!(movable(|c| c.unmask_change = true, 4), ([true, true, true], true));
     assert_eq!(movable(|c| c.only_masked = true, 4), ([false; 3], false));
     assert_eq!(movable(|c| c.only_masked = true, mask), ([true; 3], true));
 }
@@ -131,9 +118,7 @@ fn last_step_by_index_unmasks_everything() {
             cfg.unmask_change = unmask_change;
             let ids: Vec<u32> = (0..64).map(|p| if p % 2 == 0 { mask } else { 7 }).collect();
             let mut sampler = Sampler::resume(&spec, cfg, 3, ids).expect("valid");
-            let frame = sampler
-                .step(&mut net, Want::Detail, &Cancel::new())
-                .expect("the step succeeds");
+            let frame = sampler.step(&mut net, Want::Detail, &Cancel::new()).expect("the step succeeds");
             assert!(frame.ids.iter().all(|&id| id < mask), "no mask is left");
             let kept = frame.ids.iter().skip(1).step_by(2).all(|&id| id == 7);
             assert_eq!(kept, !unmask_change);
@@ -159,9 +144,7 @@ fn before_the_last_step_tokens_may_mask_again() {
     let mut cfg = config(SolverKind::Euler, 200);
     cfg.unmask_change = true;
     let mut sampler = Sampler::resume(&spec, cfg, 1, vec![2; 200]).expect("valid");
-    let frame = sampler
-        .step(&mut net, Want::Ids, &Cancel::new())
-        .expect("the step succeeds");
+    let frame = sampler.step(&mut net, Want::Ids, &Cancel::new()).expect("the step succeeds");
     assert!(frame.ids.contains(&4));
 }
 
@@ -187,14 +170,8 @@ fn controlled_unmasking_keeps_the_most_certain() {
     cfg.controlled_unmasking = true;
     let mut sampler = Sampler::new(&spec, cfg).expect("valid");
     let ids = sampler.ids().to_vec();
-    let held = sampler
-        .step(&mut net, Want::Detail, &Cancel::new())
-        .expect("the step succeeds");
-    let input = Input {
-        ids: &ids,
-        t: 0.0,
-        dt: 1.0 / 16.0,
-    };
+    let held = sampler.step(&mut net, Want::Detail, &Cancel::new()).expect("the step succeeds");
+    let input = Input { ids: &ids, t: 0.0, dt: 1.0 / 16.0 };
     let rows = all_logits(&mut net, input);
     let detail = free.detail.expect("asked for");
     let mut jumping: Vec<(f64, usize)> = (0..64)
@@ -231,14 +208,8 @@ fn details_describe_the_posterior() {
     let before = sampler.noise();
     assert_eq!((before.step, before.t, before.h), (0, 0.0, 0.0));
     assert_eq!(before.ids[..2], [5, 6]);
-    let frame = sampler
-        .step(&mut net, Want::Detail, &Cancel::new())
-        .expect("the step succeeds");
-    let input = Input {
-        ids: &before.ids,
-        t: 0.0,
-        dt: 0.25,
-    };
+    let frame = sampler.step(&mut net, Want::Detail, &Cancel::new()).expect("the step succeeds");
+    let input = Input { ids: &before.ids, t: 0.0, dt: 0.25 };
     let (mut expected, mut entropies) = (0.0, 0.0);
     for (position, logits) in all_logits(&mut net, input).iter().enumerate() {
         let p = softmax(logits, 1.0);
@@ -248,10 +219,7 @@ fn details_describe_the_posterior() {
         assert!((f64::from(detail.entropy) - entropy).abs() < 1e-5);
         assert!((f64::from(detail.prob) - p[now]).abs() < 1e-6);
         assert!((f64::from(detail.prob_before) - p[z]).abs() < 1e-6);
-        assert_eq!(
-            detail.rank as usize,
-            p.iter().filter(|&&other| other > p[now]).count()
-        );
+        assert_eq!(detail.rank as usize, p.iter().filter(|&&other| other > p[now]).count());
         let mut order: Vec<usize> = (0..p.len()).collect();
         order.sort_by(|&a, &b| p[b].total_cmp(&p[a]));
         for (&(id, prob), &literal) in detail.top.iter().zip(&order) {
@@ -284,13 +252,7 @@ fn logits_that_are_no_numbers_name_their_position() {
             let mut sampler = Sampler::new(&spec, RunConfig::new(1, 32, 1)).expect("valid");
             let before = sampler.ids().to_vec();
             let error = sampler.step(&mut net, want, &Cancel::new());
-            assert!(
-                matches!(
-                    error,
-                    Err(FlowError::Model(ModelError::NotFinite { position: 9, .. }))
-                ),
-                "{error:?}"
-            );
+            assert!(matches!(error, Err(FlowError::Model(ModelError::NotFinite { position: 9, .. }))), "{error:?}");
             assert_eq!((sampler.ids(), sampler.step_index()), (&*before, 0));
         }
     }
@@ -302,8 +264,5 @@ fn a_network_of_another_model_is_refused() {
     let mut sampler = Sampler::new(&spec, RunConfig::new(1, 8, 2)).expect("valid");
     let mut other = FakeNetwork::new(41, 64, Source::Uniform);
     let error = sampler.step(&mut other, Want::Ids, &Cancel::new());
-    assert!(matches!(
-        error,
-        Err(FlowError::Model(ModelError::Request(_)))
-    ));
+    assert!(matches!(error, Err(FlowError::Model(ModelError::Request(_)))));
 }

@@ -13,9 +13,7 @@ use crate::reference::{Expected, normalise, nucleus, softmax, step};
 const BOUND: f64 = 4.5;
 const TOKENS: usize = 1024;
 const SEEDS: u64 = 600;
-const LOGITS: [f32; 12] = [
-    1.1, 0.2, -0.4, 1.9, -1.5, 0.9, 0.0, 1.4, -2.2, 0.6, 1.0, -0.8,
-];
+const LOGITS: [f32; 12] = [1.1, 0.2, -0.4, 1.9, -1.5, 0.9, 0.0, 1.4, -2.2, 0.6, 1.0, -0.8];
 
 /// Draws from one posterior at one state, by step `index` of a run.
 struct Case {
@@ -31,13 +29,7 @@ impl Case {
         let mut cfg = RunConfig::new(0, TOKENS, 4);
         cfg.solver = solver;
         cfg.grid = vec![0.0, 0.3, 0.75, 1.0];
-        Self {
-            name,
-            source: Source::Uniform,
-            cfg,
-            z: 3,
-            index: 1,
-        }
+        Self { name, source: Source::Uniform, cfg, z: 3, index: 1 }
     }
 
     /// On a mask source, at a masked position (the mask is the last id).
@@ -70,10 +62,7 @@ impl Case {
         }
         let p = nucleus(&softmax(&logits, self.cfg.temperature), self.cfg.top_p);
         if last {
-            return Expected {
-                jump: 1.0,
-                destination: p,
-            };
+            return Expected { jump: 1.0, destination: p };
         }
         let t = self.cfg.grid[self.index];
         let h = self.cfg.grid[self.index + 1] - t;
@@ -89,11 +78,8 @@ impl Case {
             let mut cfg = self.cfg.clone();
             cfg.seed = seed;
             let state = vec![self.z; TOKENS];
-            let mut sampler =
-                Sampler::resume(&spec, cfg, self.index as u32, state).expect("a valid run");
-            let frame = sampler
-                .step(&mut net, Want::Detail, &Cancel::new())
-                .expect("the step succeeds");
+            let mut sampler = Sampler::resume(&spec, cfg, self.index as u32, state).expect("a valid run");
+            let frame = sampler.step(&mut net, Want::Detail, &Cancel::new()).expect("the step succeeds");
             for (detail, &id) in frame.detail.iter().flat_map(|d| d.iter()).zip(&*frame.ids) {
                 if detail.jumped {
                     counts[id as usize] += 1;
@@ -122,12 +108,7 @@ impl Case {
         let z = chi_squared(&counts, &expected.destination);
         assert!(z < BOUND, "{name}: destinations, z = {z:.1}");
         let tilted = normalise(
-            expected
-                .destination
-                .iter()
-                .zip([0.98, 1.02].into_iter().cycle())
-                .map(|(p, factor)| p * factor)
-                .collect(),
+            expected.destination.iter().zip([0.98, 1.02].into_iter().cycle()).map(|(p, factor)| p * factor).collect(),
         );
         let z = chi_squared(&counts, &tilted);
         assert!(z > BOUND, "{name}: destinations ± 2 % pass, z = {z:.1}");
@@ -154,11 +135,7 @@ fn chi_squared(counts: &[u64], p: &[f64]) -> f64 {
         classes += 1;
     }
     // Where next to nothing is expected, a handful is already too much.
-    assert!(
-        pooled.0 <= pooled.1 + 5.0 * pooled.1.sqrt() + 2.0,
-        "{} draws of what should hardly occur",
-        pooled.0
-    );
+    assert!(pooled.0 <= pooled.1 + 5.0 * pooled.1.sqrt() + 2.0, "{} draws of what should hardly occur", pooled.0);
     let df = f64::from(classes - 1);
     let spread = 2.0 / (9.0 * df);
     ((statistic / df).cbrt() - (1.0 - spread)) / spread.sqrt()
@@ -167,12 +144,8 @@ fn chi_squared(counts: &[u64], p: &[f64]) -> f64 {
 #[test]
 fn cumulative_scalar() {
     Case::new("n = 1", SolverKind::CumulativeScalar).hold();
-    Case::new("n = 2", SolverKind::CumulativeScalar)
-        .with(|c| c.exponent = 2.0)
-        .hold();
-    Case::new("mask", SolverKind::CumulativeScalar)
-        .masked()
-        .hold();
+    Case::new("n = 2", SolverKind::CumulativeScalar).with(|c| c.exponent = 2.0).hold();
+    Case::new("mask", SolverKind::CumulativeScalar).masked().hold();
 }
 
 #[test]
@@ -184,20 +157,14 @@ fn euler() {
 #[test]
 fn dfm_euler() {
     Case::new("dfm", SolverKind::DfmEuler).hold();
-    Case::new("dfm, n = 2", SolverKind::DfmEuler)
-        .with(|c| c.exponent = 2.0)
-        .hold();
+    Case::new("dfm, n = 2", SolverKind::DfmEuler).with(|c| c.exponent = 2.0).hold();
     Case::new("dfm, mask", SolverKind::DfmEuler).masked().hold();
 }
 
 #[test]
 fn divergence_free_term() {
-    Case::new("dfm, eta", SolverKind::DfmEuler)
-        .with(|c| c.eta = 0.7)
-        .hold();
-    let mut unmasked = Case::new("dfm, eta, mask", SolverKind::DfmEuler)
-        .masked()
-        .with(|c| c.eta = 0.7);
+    Case::new("dfm, eta", SolverKind::DfmEuler).with(|c| c.eta = 0.7).hold();
+    let mut unmasked = Case::new("dfm, eta, mask", SolverKind::DfmEuler).masked().with(|c| c.eta = 0.7);
     unmasked.hold();
     unmasked.z = 3;
     unmasked.hold();
@@ -205,15 +172,9 @@ fn divergence_free_term() {
 
 #[test]
 fn temperature_and_top_p() {
-    Case::new("temperature", SolverKind::CumulativeScalar)
-        .with(|c| c.temperature = 0.6)
-        .hold();
-    Case::new("top-p", SolverKind::CumulativeScalar)
-        .with(|c| c.top_p = 0.8)
-        .hold();
-    Case::new("both", SolverKind::DfmEuler)
-        .with(|c| (c.temperature, c.top_p) = (1.7, 0.7))
-        .hold();
+    Case::new("temperature", SolverKind::CumulativeScalar).with(|c| c.temperature = 0.6).hold();
+    Case::new("top-p", SolverKind::CumulativeScalar).with(|c| c.top_p = 0.8).hold();
+    Case::new("both", SolverKind::DfmEuler).with(|c| (c.temperature, c.top_p) = (1.7, 0.7)).hold();
 }
 
 #[test]
@@ -226,9 +187,7 @@ fn last_step() {
 
 #[test]
 fn noise_is_uniform_over_the_vocabulary() {
-    let spec = Constant::new(Source::Uniform, LOGITS.to_vec())
-        .spec()
-        .clone();
+    let spec = Constant::new(Source::Uniform, LOGITS.to_vec()).spec().clone();
     let mut counts = vec![0; LOGITS.len()];
     for seed in 0..SEEDS {
         let cfg = RunConfig::new(seed, TOKENS, 1);
@@ -239,10 +198,6 @@ fn noise_is_uniform_over_the_vocabulary() {
     }
     let uniform = vec![1.0 / LOGITS.len() as f64; LOGITS.len()];
     assert!(chi_squared(&counts, &uniform) < BOUND);
-    let tilted = uniform
-        .iter()
-        .zip([0.98, 1.02].into_iter().cycle())
-        .map(|(p, factor)| p * factor)
-        .collect();
+    let tilted = uniform.iter().zip([0.98, 1.02].into_iter().cycle()).map(|(p, factor)| p * factor).collect();
     assert!(chi_squared(&counts, &normalise(tilted)) > BOUND);
 }

@@ -6,16 +6,8 @@ use fewstep::flow::rng::{Noise, Stream, philox};
 #[test]
 fn philox_known_answers() {
     let cases = [
-        (
-            [0; 4],
-            [0; 2],
-            [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8],
-        ),
-        (
-            [u32::MAX; 4],
-            [u32::MAX; 2],
-            [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd],
-        ),
+        ([0; 4], [0; 2], [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]),
+        ([u32::MAX; 4], [u32::MAX; 2], [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]),
         (
             [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344],
             [0xa409_3822, 0x299f_31d0],
@@ -30,9 +22,7 @@ fn philox_known_answers() {
 #[test]
 fn documented_vectors() {
     let noise = |seed, vocab| {
-        (0..8)
-            .map(|position| Noise::start(seed).below(position, Stream::Noise, vocab))
-            .collect::<Vec<_>>()
+        (0..8).map(|position| Noise::start(seed).below(position, Stream::Noise, vocab)).collect::<Vec<_>>()
     };
     let doc = include_str!("../../docs/sampling.md");
     for (seed, vocab) in [(7, 4096), (0, 50257)] {
@@ -47,13 +37,7 @@ fn documented_vectors() {
         (7, 0, 1, 0, Stream::Data),
         (7, 0, 8, 255, Stream::Jump),
         (7, 1, 8, 255, Stream::Jump),
-        (
-            big,
-            9_223_372_036_854_775_813,
-            1024,
-            1023,
-            Stream::Destination,
-        ),
+        (big, 9_223_372_036_854_775_813, 1024, 1023, Stream::Destination),
     ] {
         let noise = Noise::step(seed, salt, step);
         let line = format!(

@@ -41,8 +41,7 @@ impl Copy {
     /// Changes one field of `config.json`.
     pub(crate) fn set(&self, field: &str, value: serde_json::Value) {
         let path = self.path().join("config.json");
-        let mut config: serde_json::Value =
-            serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let mut config: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         config[field] = value;
         std::fs::write(path, config.to_string()).unwrap();
     }
@@ -51,9 +50,7 @@ impl Copy {
         let bytes = std::fs::read(self.weights()).unwrap();
         let file = SafeTensors::deserialize(&bytes).unwrap();
         let tensors = file.tensors().into_iter();
-        tensors
-            .map(|(name, v)| (name, (v.dtype(), v.shape().to_vec(), v.data().to_vec())))
-            .collect()
+        tensors.map(|(name, v)| (name, (v.dtype(), v.shape().to_vec(), v.data().to_vec()))).collect()
     }
 
     /// Changes the tensors.
@@ -72,9 +69,9 @@ impl Copy {
 }
 
 pub(crate) fn write_tensors(path: &Path, tensors: &BTreeMap<String, Tensor>) {
-    let views = tensors.iter().map(|(name, (dtype, shape, data))| {
-        (name, TensorView::new(*dtype, shape.clone(), data).unwrap())
-    });
+    let views = tensors
+        .iter()
+        .map(|(name, (dtype, shape, data))| (name, TensorView::new(*dtype, shape.clone(), data).unwrap()));
     std::fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
 }
 
@@ -106,9 +103,7 @@ impl Pickle {
     }
 
     pub(crate) fn text(self, text: &str) -> Self {
-        self.raw(b"X")
-            .raw(&(text.len() as u32).to_le_bytes())
-            .raw(text.as_bytes())
+        self.raw(b"X").raw(&(text.len() as u32).to_le_bytes()).raw(text.as_bytes())
     }
 
     pub(crate) fn int(self, n: i32) -> Self {
@@ -120,10 +115,7 @@ impl Pickle {
     }
 
     fn ints(self, values: &[i32]) -> Self {
-        values
-            .iter()
-            .fold(self.raw(b"("), |pickle, &n| pickle.int(n))
-            .raw(b"t")
+        values.iter().fold(self.raw(b"("), |pickle, &n| pickle.int(n)).raw(b"t")
     }
 
     /// A dict of one network under `model`, whose tensors `fill` adds.
@@ -133,14 +125,7 @@ impl Pickle {
     }
 
     /// A key and an f32 tensor.
-    pub(crate) fn tensor(
-        self,
-        name: &str,
-        storage: &str,
-        offset: i32,
-        shape: &[i32],
-        strides: &[i32],
-    ) -> Self {
+    pub(crate) fn tensor(self, name: &str, storage: &str, offset: i32, shape: &[i32], strides: &[i32]) -> Self {
         self.text(name)
             .global("torch._utils", "_rebuild_tensor_v2")
             .raw(b"((")

@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use fewstep::model::{
-    Cancel, ModelError, ModelPlace, OpenOptions, Precision, judge, open_judge, open_model,
-};
+use fewstep::model::{Cancel, ModelError, ModelPlace, OpenOptions, Precision, judge, open_judge, open_model};
 use safetensors::tensor::Dtype;
 use serde_json::json;
 
@@ -26,18 +24,9 @@ fn names_without_prefix_and_mask_buffers_make_no_difference() {
             .into_iter()
             .map(|(name, tensor)| (name.trim_start_matches("transformer.").to_owned(), tensor))
             .collect();
-        tensors.insert(
-            "h.0.attn.bias".to_owned(),
-            (Dtype::U8, vec![1, 1, 2, 2], vec![1; 4]),
-        );
-        tensors.insert(
-            "h.0.attn.masked_bias".to_owned(),
-            (Dtype::F32, vec![1], vec![0; 4]),
-        );
-        tensors.insert(
-            "h.1.attn.bias".to_owned(),
-            (Dtype::F32, vec![1, 1, 2, 2], vec![0; 16]),
-        );
+        tensors.insert("h.0.attn.bias".to_owned(), (Dtype::U8, vec![1, 1, 2, 2], vec![1; 4]));
+        tensors.insert("h.0.attn.masked_bias".to_owned(), (Dtype::F32, vec![1], vec![0; 4]));
+        tensors.insert("h.1.attn.bias".to_owned(), (Dtype::F32, vec![1, 1, 2, 2], vec![0; 16]));
     });
     assert_eq!(nll(copy.path()).unwrap(), expected);
 }
@@ -51,31 +40,18 @@ fn shards_make_no_difference() {
     let shard = |i: usize| format!("model-0000{i}-of-00002.safetensors");
     let mut map = serde_json::Map::new();
     for i in [1, 2] {
-        let part: std::collections::BTreeMap<String, Tensor> = tensors
-            .clone()
-            .into_iter()
-            .enumerate()
-            .filter(|(n, _)| n % 2 == i % 2)
-            .map(|(_, t)| t)
-            .collect();
+        let part: std::collections::BTreeMap<String, Tensor> =
+            tensors.clone().into_iter().enumerate().filter(|(n, _)| n % 2 == i % 2).map(|(_, t)| t).collect();
         map.extend(part.keys().map(|name| (name.clone(), json!(shard(i)))));
         write_tensors(&copy.path().join(shard(i)), &part);
     }
     let index = copy.path().join("model.safetensors.index.json");
-    std::fs::write(
-        &index,
-        json!({"metadata": {}, "weight_map": map}).to_string(),
-    )
-    .unwrap();
+    std::fs::write(&index, json!({"metadata": {}, "weight_map": map}).to_string()).unwrap();
     assert_eq!(nll(copy.path()).unwrap(), expected);
 
     std::fs::remove_file(copy.path().join(shard(2))).unwrap();
     refused(nll(copy.path()), &copy.path().join(shard(2)), "not found");
-    std::fs::write(
-        &index,
-        json!({"weight_map": {"a": "../../elsewhere.safetensors"}}).to_string(),
-    )
-    .unwrap();
+    std::fs::write(&index, json!({"weight_map": {"a": "../../elsewhere.safetensors"}}).to_string()).unwrap();
     refused(nll(copy.path()), &index, "not a plain file name");
 }
 
@@ -88,12 +64,7 @@ fn a_separate_head_is_used() {
     assert_eq!(nll(copy.path()).unwrap(), expected);
     copy.edit(|tensors| tensors.get_mut("lm_head.weight").unwrap().2.fill(0));
     let uniform = (320_f32).ln();
-    assert!(
-        nll(copy.path())
-            .unwrap()
-            .iter()
-            .all(|v| (v - uniform).abs() < 1e-5)
-    );
+    assert!(nll(copy.path()).unwrap().iter().all(|v| (v - uniform).abs() < 1e-5));
 }
 
 #[test]
@@ -103,21 +74,10 @@ fn int8_conv1d_matrices_have_a_scale_an_output_channel() {
     let weight = format!("{name}.weight");
     // (in, out) = (32, 128): column `o` becomes 3 · scale[o] everywhere.
     let scales: Vec<f32> = (0..128).map(|o| 0.001 * (o + 1) as f32).collect();
-    let bytes = |values: &[f32]| {
-        values
-            .iter()
-            .flat_map(|v| v.to_le_bytes())
-            .collect::<Vec<u8>>()
-    };
+    let bytes = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
     copy.edit(|tensors| {
-        tensors.insert(
-            weight.clone(),
-            (Dtype::I8, vec![32, 128], vec![3; 32 * 128]),
-        );
-        tensors.insert(
-            format!("{name}.scale"),
-            (Dtype::F32, vec![128], bytes(&scales)),
-        );
+        tensors.insert(weight.clone(), (Dtype::I8, vec![32, 128], vec![3; 32 * 128]));
+        tensors.insert(format!("{name}.scale"), (Dtype::F32, vec![128], bytes(&scales)));
     });
     let quantised = nll(copy.path()).unwrap();
     let row: Vec<f32> = scales.iter().map(|s| 3.0 * s).collect();
@@ -131,22 +91,14 @@ fn int8_conv1d_matrices_have_a_scale_an_output_channel() {
 #[test]
 fn things_that_cannot_judge() {
     let path = tests().join("tiny/uniform");
-    refused(
-        nll(&path),
-        &path.join("config.json"),
-        "is not the config of a gpt2 model",
-    );
+    refused(nll(&path), &path.join("config.json"), "is not the config of a gpt2 model");
 
     let cases = [
         ("model_type", json!("llama"), "describes a \"llama\" model"),
         ("activation_function", json!("relu"), "variant of GPT-2"),
         ("n_layer", json!(3), "holds 2 blocks"),
         ("n_head", json!(7), "into 7 heads"),
-        (
-            "n_positions",
-            json!(64),
-            "wpe.weight has shape [128, 32], expected [64, 32]",
-        ),
+        ("n_positions", json!(64), "wpe.weight has shape [128, 32], expected [64, 32]"),
     ];
     for (field, value, what) in cases {
         let copy = Copy::of("judge");
@@ -155,43 +107,25 @@ fn things_that_cannot_judge() {
     }
     let copy = Copy::of("judge");
     copy.edit(|tensors| {
-        tensors.get_mut("transformer.ln_f.bias").unwrap().2[..2].copy_from_slice(&[0, 0x7e])
+        tensors.get_mut("transformer.ln_f.bias").unwrap().2[..2].copy_from_slice(&[0, 0x7e]);
     });
-    refused(
-        nll(copy.path()),
-        copy.path(),
-        "ln_f.bias holds a value that is not a finite number",
-    );
+    refused(nll(copy.path()), copy.path(), "ln_f.bias holds a value that is not a finite number");
 }
 
 #[test]
 fn a_judge_must_read_ids_as_the_model_writes_them() {
-    let model = open_model(
-        &ModelPlace::Path(tests().join("tiny/mask")),
-        &OpenOptions::default(),
-    )
-    .unwrap();
+    let model = open_model(&ModelPlace::Path(tests().join("tiny/mask")), &OpenOptions::default()).unwrap();
     let place = |copy: &Copy| ModelPlace::Path(copy.path().to_owned());
     let copy = Copy::of("judge");
-    open_judge(&place(&copy))
-        .unwrap()
-        .check_fits(&model)
-        .unwrap();
+    open_judge(&place(&copy)).unwrap().check_fits(&model).unwrap();
 
     let path = copy.path().join("tokenizer.json");
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replacen("\"Ġf\":", "\"Ġq\":", 1)).unwrap();
     let other = open_judge(&place(&copy)).unwrap();
-    refused(
-        other.check_fits(&model),
-        copy.path(),
-        "has another tokenizer",
-    );
+    refused(other.check_fits(&model), copy.path(), "has another tokenizer");
     std::fs::remove_file(&path).unwrap();
-    open_judge(&place(&copy))
-        .unwrap()
-        .check_fits(&model)
-        .unwrap();
+    open_judge(&place(&copy)).unwrap().check_fits(&model).unwrap();
 
     copy.set("vocab_size", json!(300));
     copy.edit(|tensors| {

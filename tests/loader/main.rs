@@ -8,9 +8,7 @@ mod pth;
 
 use std::path::Path;
 
-use fewstep::model::{
-    Checkpoint, ModelError, ModelPlace, OpenOptions, Precision, network, open_model,
-};
+use fewstep::model::{Checkpoint, ModelError, ModelPlace, OpenOptions, Precision, network, open_model};
 
 /// Opens and loads, so that damage to headers and to values both show.
 fn load(path: &Path) -> Result<Checkpoint, ModelError> {
@@ -32,11 +30,7 @@ fn refused<T>(result: Result<T, ModelError>, place: &Path, what: &str) {
     let text = error.to_string();
     assert!(matches!(error, ModelError::File { .. }), "{text}");
     assert!(!text.contains('\n'), "{text}");
-    assert!(
-        text.starts_with(&*place.to_string_lossy()),
-        "does not name {}: {text}",
-        place.display()
-    );
+    assert!(text.starts_with(&*place.to_string_lossy()), "does not name {}: {text}", place.display());
     assert!(text.contains(what), "does not say {what:?}: {text}");
     let fix = text.rsplit("; ").next().unwrap();
     assert!(fix.len() > 8 && text.contains("; "), "has no fix: {text}");

@@ -12,10 +12,7 @@ fn golden(name: &str) -> PathBuf {
 }
 
 fn entry(entry: Entry) -> OpenOptions {
-    OpenOptions {
-        entry: Some(entry),
-        ..OpenOptions::default()
-    }
+    OpenOptions { entry: Some(entry), ..OpenOptions::default() }
 }
 
 /// A changed copy of a golden checkpoint, in a folder of its own.
@@ -31,11 +28,7 @@ fn changed(change: impl FnOnce(&mut Vec<u8>)) -> (tempfile::TempDir, PathBuf) {
 #[test]
 fn an_entry_that_is_not_there() {
     let path = golden("uniform_pretrained.pth");
-    refused(
-        load_with(&path, &entry(Entry::StudentModel)),
-        &path,
-        "has no entry student_model; it has model",
-    );
+    refused(load_with(&path, &entry(Entry::StudentModel)), &path, "has no entry student_model; it has model");
     let path = golden("uniform_distilled.pth");
     let what = "it has student_ema_model, student_model, teacher_model: choose one with --entry";
     refused(load_with(&path, &entry(Entry::Model)), &path, what);
@@ -47,51 +40,29 @@ fn the_tokenizer_beside_it_tells_the_source() {
     let path = dir.path().join("model.pth");
     std::fs::copy(golden("mask_pretrained.pth"), &path).unwrap();
     let tokenizer = |entries: usize| {
-        let vocab: serde_json::Map<_, _> =
-            (0..entries).map(|i| (format!("t{i}"), i.into())).collect();
-        std::fs::write(
-            dir.path().join("vocab.json"),
-            serde_json::Value::from(vocab).to_string(),
-        )
-        .unwrap();
+        let vocab: serde_json::Map<_, _> = (0..entries).map(|i| (format!("t{i}"), i.into())).collect();
+        std::fs::write(dir.path().join("vocab.json"), serde_json::Value::from(vocab).to_string()).unwrap();
         std::fs::write(dir.path().join("merges.txt"), "#version: 0.2\n").unwrap();
     };
     let without = load(&path).unwrap();
-    assert_eq!(
-        (without.spec.source, without.spec.vocab),
-        (Source::Uniform, 62)
-    );
-    refused(
-        without.require_tokenizer(),
-        &path,
-        "has no tokenizer beside it",
-    );
+    assert_eq!((without.spec.source, without.spec.vocab), (Source::Uniform, 62));
+    refused(without.require_tokenizer(), &path, "has no tokenizer beside it");
     tokenizer(61);
     let mask = load(&path).unwrap();
-    assert_eq!(
-        (mask.spec.source, mask.spec.vocab, mask.spec.rows()),
-        (Source::Mask, 61, 62)
-    );
+    assert_eq!((mask.spec.source, mask.spec.vocab, mask.spec.rows()), (Source::Mask, 61, 62));
     tokenizer(62);
     assert_eq!(load(&path).unwrap().spec.source, Source::Uniform);
     tokenizer(60);
-    refused(
-        load(&path),
-        &path,
-        "has 62 rows of embeddings, the tokenizer beside it 60 entries",
-    );
+    refused(load(&path), &path, "has 62 rows of embeddings, the tokenizer beside it 60 entries");
     std::fs::remove_file(dir.path().join("merges.txt")).unwrap();
     load(&path).unwrap();
 }
 
 #[test]
 fn files_that_are_no_archive() {
-    let (_dir, path) =
-        changed(|bytes| *bytes = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.".to_vec());
+    let (_dir, path) = changed(|bytes| *bytes = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.".to_vec());
     refused(load(&path), &path, "is not a zip archive");
-    let len = std::fs::metadata(golden("uniform_pretrained.pth"))
-        .unwrap()
-        .len() as usize;
+    let len = std::fs::metadata(golden("uniform_pretrained.pth")).unwrap().len() as usize;
     for keep in [0, 1, 30, len / 3, len / 2, len - 1] {
         let (_dir, path) = changed(|bytes| bytes.truncate(keep));
         refused(load(&path), &path, "");
@@ -106,9 +77,7 @@ fn files_that_are_no_archive() {
 fn compressed_members() {
     let (_dir, path) = changed(|bytes| {
         // The method's place in the central directory's records.
-        let starts: Vec<usize> = (0..bytes.len() - 4)
-            .filter(|&i| &bytes[i..i + 4] == b"PK\x01\x02")
-            .collect();
+        let starts: Vec<usize> = (0..bytes.len() - 4).filter(|&i| &bytes[i..i + 4] == b"PK\x01\x02").collect();
         for start in starts {
             bytes[start + 10] = 8;
         }
@@ -124,11 +93,7 @@ fn values_that_are_not_numbers() {
         let at = bytes.windows(6).position(|w| w == b"data/0").unwrap() + 256;
         bytes[at / 4 * 4..at / 4 * 4 + 4].copy_from_slice(&f32::NAN.to_le_bytes());
     });
-    refused(
-        load(&path),
-        &path,
-        "tensor vocab_embed.weight holds a value that is not a finite number",
-    );
+    refused(load(&path), &path, "tensor vocab_embed.weight holds a value that is not a finite number");
 }
 
 #[test]
@@ -136,11 +101,7 @@ fn pickles_that_want_to_run_something() {
     let dir = tempfile::tempdir().unwrap();
     let witness = dir.path().join("witness");
     let command = format!("touch {}", witness.display());
-    let call = Pickle::default()
-        .global("os", "system")
-        .raw(b"(")
-        .text(&command)
-        .raw(b"tR");
+    let call = Pickle::default().global("os", "system").raw(b"(").text(&command).raw(b"tR");
     let whole = Pickle::network(|_| {
         Pickle::default()
             .raw(b"\x80\x02}(")
@@ -174,14 +135,7 @@ fn pickles_that_want_to_exhaust() {
     doubling.push(b'.');
     // A list that holds itself.
     let circle = b"\x80\x02]q\x00h\x00a.".to_vec();
-    let nested = [
-        &b"\x80\x02"[..],
-        &b"(".repeat(100_000),
-        b"N",
-        &b"t".repeat(100_000),
-        b".",
-    ]
-    .concat();
+    let nested = [&b"\x80\x02"[..], &b"(".repeat(100_000), b"N", &b"t".repeat(100_000), b"."].concat();
     let long_text = b"\x80\x02X\xff\xff\xff\xff.".to_vec();
     let long_text_8 = b"\x80\x02\x8d\xff\xff\xff\xff\xff\xff\xff\xff.".to_vec();
     let underflow = b"\x80\x02R.".to_vec();
@@ -209,47 +163,29 @@ fn pickles_that_want_to_exhaust() {
     }
 }
 
+type Sizes = &'static [i32];
+
 #[test]
 fn tensors_that_do_not_lie_in_the_file() {
     let storage = vec![0; 4 * 64];
-    let cases: [(&str, i32, &[i32], &[i32], &str); 7] = [
+    let cases: [(&str, i32, Sizes, Sizes, &str); 7] = [
         ("0", 0, &[8, 9], &[9, 1], "reaches past the end of data/0"),
         ("0", 1, &[8, 8], &[8, 1], "reaches past the end of data/0"),
-        (
-            "0",
-            0,
-            &[i32::MAX, i32::MAX],
-            &[i32::MAX, 1],
-            "reaches past the end of data/0",
-        ),
+        ("0", 0, &[i32::MAX, i32::MAX], &[i32::MAX, 1], "reaches past the end of data/0"),
         ("0", 0, &[8, 8], &[8], "has an impossible shape"),
         ("0", 0, &[0, 8], &[8, 1], "has an impossible shape"),
-        (
-            "1",
-            0,
-            &[8, 8],
-            &[8, 1],
-            "refers to data/1, which is missing",
-        ),
+        ("1", 0, &[8, 8], &[8, 1], "refers to data/1, which is missing"),
         // Strides of zero unfold one value into many.
-        (
-            "0",
-            0,
-            &[100_000, 100_000],
-            &[0, 0],
-            "describe more values than the file holds",
-        ),
+        ("0", 0, &[100_000, 100_000], &[0, 0], "describe more values than the file holds"),
     ];
     for (key, offset, shape, strides, what) in cases {
         let dir = tempfile::tempdir().unwrap();
-        let pickle =
-            Pickle::network(|p| p.tensor("vocab_embed.weight", key, offset, shape, strides));
+        let pickle = Pickle::network(|p| p.tensor("vocab_embed.weight", key, offset, shape, strides));
         let path = archive(&dir, &pickle, &[("0", &storage)]);
         refused(load(&path), &path, what);
     }
     let dir = tempfile::tempdir().unwrap();
-    let pickle =
-        Pickle::network(|p| p.tensor("vocab_embed.weight", "../../data.pkl", 0, &[2], &[1]));
+    let pickle = Pickle::network(|p| p.tensor("vocab_embed.weight", "../../data.pkl", 0, &[2], &[1]));
     let path = archive(&dir, &pickle, &[("0", &storage)]);
     refused(load(&path), &path, "which is missing");
 }
@@ -262,14 +198,13 @@ fn networks_of_another_kind() {
     let path = archive(&dir, &pickle, &[("0", &storage)]);
     refused(load(&path), &path, "tensor vocab_embed.weight is missing");
     let pickle = Pickle::network(|p| {
-        p.tensor("module.vocab_embed.weight", "0", 0, &[8, 8], &[8, 1])
-            .tensor(
-                "_orig_mod.module.vocab_embed.weight",
-                "0",
-                0,
-                &[4, 4],
-                &[4, 1],
-            )
+        p.tensor("module.vocab_embed.weight", "0", 0, &[8, 8], &[8, 1]).tensor(
+            "_orig_mod.module.vocab_embed.weight",
+            "0",
+            0,
+            &[4, 4],
+            &[4, 1],
+        )
     });
     let path = archive(&dir, &pickle, &[("0", &storage)]);
     refused(load(&path), &path, "occurs twice, with different prefixes");
@@ -280,30 +215,18 @@ fn networks_of_another_kind() {
 #[test]
 fn flipped_bytes_never_panic() {
     let good = std::fs::read(golden("uniform_pretrained.pth")).unwrap();
-    let pickle_end = good
-        .windows(15)
-        .position(|w| w == b".format_version")
-        .unwrap();
+    let pickle_end = good.windows(15).position(|w| w == b".format_version").unwrap();
     let directory = good.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
     let mut state = 3_u64;
     for round in 0..400 {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let random = (state >> 33) as usize;
         // Half in the pickle, half in the archive's directory.
-        let at = if round % 2 == 0 {
-            random % pickle_end
-        } else {
-            directory + random % (good.len() - directory)
-        };
+        let at = if round % 2 == 0 { random % pickle_end } else { directory + random % (good.len() - directory) };
         let (_dir, path) = changed(|bytes| bytes[at] ^= 1 << (state >> 20 & 7));
         let result = open_model(&ModelPlace::Path(path.clone()), &OpenOptions::default());
         if let Err(error) = result {
-            assert!(
-                error.to_string().starts_with(&*path.to_string_lossy()),
-                "{error}"
-            );
+            assert!(error.to_string().starts_with(&*path.to_string_lossy()), "{error}");
         }
     }
 }

@@ -59,9 +59,22 @@ fn avt_color(color: Color) -> Option<avt::Color> {
         Color::Indexed(index) => Some(avt::Color::Indexed(index)),
         named => {
             let order = [
-                Color::Black, Color::Red, Color::Green, Color::Yellow, Color::Blue, Color::Magenta, Color::Cyan,
-                Color::Gray, Color::DarkGray, Color::LightRed, Color::LightGreen, Color::LightYellow,
-                Color::LightBlue, Color::LightMagenta, Color::LightCyan, Color::White,
+                Color::Black,
+                Color::Red,
+                Color::Green,
+                Color::Yellow,
+                Color::Blue,
+                Color::Magenta,
+                Color::Cyan,
+                Color::Gray,
+                Color::DarkGray,
+                Color::LightRed,
+                Color::LightGreen,
+                Color::LightYellow,
+                Color::LightBlue,
+                Color::LightMagenta,
+                Color::LightCyan,
+                Color::White,
             ];
             order.iter().position(|&c| c == named).map(|index| avt::Color::Indexed(index as u8))
         }

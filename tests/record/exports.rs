@@ -44,7 +44,8 @@ fn every_format_by_its_extension() {
         ("a.json", b"{"),
     ] {
         let out = folder.path().join(name);
-        export(&trace, &out, &["--size", "7", "--width", "70", "--height", "20"]).unwrap_or_else(|e| panic!("{name}: {e}"));
+        export(&trace, &out, &["--size", "7", "--width", "70", "--height", "20"])
+            .unwrap_or_else(|e| panic!("{name}: {e}"));
         let bytes = fs::read(&out).expect(name);
         assert!(bytes.starts_with(starts), "{name}: {:?}", &bytes[..20.min(bytes.len())]);
     }

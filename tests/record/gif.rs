@@ -96,7 +96,8 @@ fn compare(decoded: &Decoded, frame: usize, buffer: &Buffer) {
 
 #[test]
 fn every_frame_shows_its_screen() {
-    let screens: Vec<_> = screens::sequence(24, 6, 9).into_iter().enumerate().map(|(i, s)| (i as u64 * 100, s)).collect();
+    let screens: Vec<_> =
+        screens::sequence(24, 6, 9).into_iter().enumerate().map(|(i, s)| (i as u64 * 100, s)).collect();
     let decoded = decode(&record(options(), &screens, 1000));
     assert_eq!(decoded.frames.len(), screens.len());
     for (i, (_, screen)) in screens.iter().enumerate() {
@@ -181,7 +182,8 @@ fn sizes_nobody_can_show_are_refused_with_a_way_out() {
 
 #[test]
 fn the_byte_limit_ends_the_recording_but_not_the_file() {
-    let frames: Vec<_> = screens::sequence(30, 9, 40).into_iter().enumerate().map(|(i, s)| (i as u64 * 100, s)).collect();
+    let frames: Vec<_> =
+        screens::sequence(30, 9, 40).into_iter().enumerate().map(|(i, s)| (i as u64 * 100, s)).collect();
     let bytes = record(Options { max_bytes: 20_000, ..options() }, &frames, 5000);
     let decoded = decode(&bytes);
     assert!(bytes.len() < 60_000 && decoded.frames.len() > 1 && decoded.frames.len() < 40, "{}", bytes.len());
@@ -189,6 +191,7 @@ fn the_byte_limit_ends_the_recording_but_not_the_file() {
 
 #[test]
 fn the_same_screens_give_the_same_bytes() {
-    let frames: Vec<_> = screens::sequence(24, 6, 5).into_iter().enumerate().map(|(i, s)| (i as u64 * 100, s)).collect();
+    let frames: Vec<_> =
+        screens::sequence(24, 6, 5).into_iter().enumerate().map(|(i, s)| (i as u64 * 100, s)).collect();
     assert_eq!(record(options(), &frames, 900), record(options(), &frames, 900));
 }

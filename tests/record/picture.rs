@@ -20,8 +20,7 @@ fn a_png_shows_the_same_pixels_as_the_raster() {
     let mut raster = Raster::new(screens::light(), 15, 24, 6).expect("a raster");
     raster.draw(&screen);
     assert_eq!((info.width as usize, info.height as usize), raster.size());
-    let want: Vec<u8> =
-        raster.pixels().iter().flat_map(|&p| [(p >> 16) as u8, (p >> 8) as u8, p as u8]).collect();
+    let want: Vec<u8> = raster.pixels().iter().flat_map(|&p| [(p >> 16) as u8, (p >> 8) as u8, p as u8]).collect();
     assert_eq!(&pixels[..info.buffer_size()], want);
 }
 
@@ -45,7 +44,10 @@ fn the_font_covers_what_the_screen_draws() {
     let missing: String = drawn.chars().filter(|&c| !raster.covers(c)).collect();
     assert_eq!(missing, "");
     for c in (' '..='~').chain('¡'..='ſ').chain('Α'..='ώ').chain('А'..='я') {
-        assert!(raster.covers(c) || c == '\u{ad}' || c.is_control() || "\u{378}\u{379}\u{38b}\u{38d}\u{3a2}".contains(c), "{c:?}");
+        assert!(
+            raster.covers(c) || c == '\u{ad}' || c.is_control() || "\u{378}\u{379}\u{38b}\u{38d}\u{3a2}".contains(c),
+            "{c:?}"
+        );
     }
 }
 

@@ -91,13 +91,15 @@ fn mistakes_are_named_with_line_and_column() {
 
 #[test]
 fn comments_blank_lines_and_odd_keys_are_read() {
-    let tape = parse("# a tape\n\nKey #  # the key itself\nKey \" 2\nKey ctrl-r\n  Type \"a # b \\\"c\\\"\"\r\n").expect("a tape");
+    let tape = parse("# a tape\n\nKey #  # the key itself\nKey \" 2\nKey ctrl-r\n  Type \"a # b \\\"c\\\"\"\r\n")
+        .expect("a tape");
     assert_eq!(tape.commands.len(), 4);
 }
 
 #[test]
 fn a_run_plays_on_the_tapes_clock() {
-    let (text, _, end) = show("Set Size 100x30\nWait step 3\nWait end\n", &mut over_a_trace((100, 30))).expect("performed");
+    let (text, _, end) =
+        show("Set Size 100x30\nWait step 3\nWait end\n", &mut over_a_trace((100, 30))).expect("performed");
     // At least 400 ms a step, as on the real screen.
     assert_eq!(end, Duration::from_millis(8 * 400));
     for step in 0..=8 {
@@ -125,11 +127,13 @@ fn the_same_tape_shows_the_same_screens() {
 
 #[test]
 fn waits_that_cannot_come_true_say_where() {
-    let error = show("Key end\nWait text \"no such text\"", &mut over_a_trace((90, 30))).expect_err("never").to_string();
+    let error =
+        show("Key end\nWait text \"no such text\"", &mut over_a_trace((90, 30))).expect_err("never").to_string();
     assert!(error.starts_with("demo.tape:2:1: \"no such text\" did not appear"), "{error}");
     let error = show("Wait step 99", &mut over_a_trace((90, 30))).expect_err("never").to_string();
     assert!(error.contains("step 99 did not come"), "{error}");
-    let error = show("Set Timeout 1s\nKey L\nWait step 8", &mut over_a_trace((90, 30))).expect_err("too late").to_string();
+    let error =
+        show("Set Timeout 1s\nKey L\nWait step 8", &mut over_a_trace((90, 30))).expect_err("too late").to_string();
     assert!(error.contains("within 1 s"), "{error}");
     let error = show("Key q\nKey a", &mut over_a_trace((90, 30))).expect_err("gone").to_string();
     assert!(error.starts_with("demo.tape:2:1: the program has quit"), "{error}");
@@ -154,7 +158,8 @@ fn screenshots_show_the_moment() {
         taken.push((path.display().to_string(), screen::text(buffer)));
         Ok(())
     };
-    perform(&tape, &mut over_a_trace((100, 30)), &mut Camera::new(Vec::new()), &mut shutter, &mut ()).expect("performed");
+    perform(&tape, &mut over_a_trace((100, 30)), &mut Camera::new(Vec::new()), &mut shutter, &mut ())
+        .expect("performed");
     assert!(taken[0].1.contains("step 2/8") && taken[1].1.contains("step 8/8"));
     assert_eq!((taken[0].0.as_str(), taken[1].0.as_str()), ("a.txt", "b.txt"));
 }
@@ -164,10 +169,15 @@ fn the_verb_writes_recordings_and_checks_them() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name);
     let run = runs::plain(60, 8);
-    save(&path("a.fstrace"), false, &Header::default(), Arc::new(runs::vocab()), [&run], WriteOptions::FILE).expect("saved");
+    save(&path("a.fstrace"), false, &Header::default(), Arc::new(runs::vocab()), [&run], WriteOptions::FILE)
+        .expect("saved");
     let tape = format!(
         "Set Trace \"{}\"\nSet Size 80x24\nSet FontSize 8\nOutput \"{}\"\nOutput \"{}\"\nOutput \"{}\"\nKey end\nWait step 8\nScreenshot \"{}\"\nKey left 2\nSleep 100ms\n",
-        path("a.fstrace").display(), path("a.gif").display(), path("a.cast").display(), path("a.txt").display(), path("a.svg").display(),
+        path("a.fstrace").display(),
+        path("a.gif").display(),
+        path("a.cast").display(),
+        path("a.txt").display(),
+        path("a.svg").display(),
     );
     fs::write(path("a.tape"), &tape).expect("written");
     let verb = |args: &[&str]| {
@@ -191,7 +201,15 @@ fn the_verb_writes_recordings_and_checks_them() {
     assert!(error.contains("the tape has changed"), "{error}");
     // The same tape over other screens.
     fs::write(path("a.tape"), &tape).expect("written");
-    save(&path("a.fstrace"), true, &Header::default(), Arc::new(runs::vocab()), [&runs::hostile(60, 8)], WriteOptions::FILE).expect("saved");
+    save(
+        &path("a.fstrace"),
+        true,
+        &Header::default(),
+        Arc::new(runs::vocab()),
+        [&runs::hostile(60, 8)],
+        WriteOptions::FILE,
+    )
+    .expect("saved");
     let error = verb(&["--check", &lock]).expect_err("changed").to_string();
     assert!(error.contains("what it shows has changed"), "{error}");
 }

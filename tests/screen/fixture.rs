@@ -22,12 +22,38 @@ sad, but then a kind duck swam over and pushed the ball back with its wings. Lil
 duck.|From that day on, Lily, Max and the duck played together in the garden every day.¶";
 
 const OTHERS: &[&str] = &[
-    " sun", " moon", "ing", "ed", " under", " blue", "\u{20ac}", "é", " jumped", " \u{65e5}\u{672c}", "!", "?", " mom", " cake", "s",
-    " happy", " tiny", " boat", " could", " not", "able", " river", "\u{1f600}", "'s", " bird", "ly", " soft", " sang",
+    " sun",
+    " moon",
+    "ing",
+    "ed",
+    " under",
+    " blue",
+    "\u{20ac}",
+    "é",
+    " jumped",
+    " \u{65e5}\u{672c}",
+    "!",
+    "?",
+    " mom",
+    " cake",
+    "s",
+    " happy",
+    " tiny",
+    " boat",
+    " could",
+    " not",
+    "able",
+    " river",
+    "\u{1f600}",
+    "'s",
+    " bird",
+    "ly",
+    " soft",
+    " sang",
 ];
 
 /// Words of the story and others; the last few ids are what no terminal should be sent.
-pub fn vocab() -> (Vocab, Vec<u32>) {
+pub(crate) fn vocab() -> (Vocab, Vec<u32>) {
     let mut words: Vec<String> = Vec::new();
     let mut story = Vec::new();
     let mut push = |word: String, words: &mut Vec<String>| {
@@ -42,7 +68,7 @@ pub fn vocab() -> (Vocab, Vec<u32>) {
         if i > 0 {
             story.push(push("\n".to_owned(), &mut words));
         }
-        for piece in paragraph.split_inclusive(|c: char| !c.is_alphabetic()).flat_map(split) {
+        for piece in split(paragraph) {
             story.push(if piece == "¶" { 0 } else { push(piece, &mut words) });
         }
     }
@@ -51,7 +77,9 @@ pub fn vocab() -> (Vocab, Vec<u32>) {
     }
     let mut vocab = Vocab::from_entries((0..).zip(words.iter().cloned()));
     let mut next = words.len() as u32;
-    for bytes in [&b"\x1b"[..], b"\x07", b"\xe2", b"\x82", b"\xac", "\u{202e}".as_bytes(), "\u{200b}".as_bytes(), b"\r", b"\t"] {
+    for bytes in
+        [&b"\x1b"[..], b"\x07", b"\xe2", b"\x82", b"\xac", "\u{202e}".as_bytes(), "\u{200b}".as_bytes(), b"\r", b"\t"]
+    {
         vocab.insert(next, bytes);
         next += 1;
     }
@@ -59,17 +87,23 @@ pub fn vocab() -> (Vocab, Vec<u32>) {
     (vocab, story)
 }
 
-/// `"dog, "` → `"dog"`, `","`, and the space goes to the word after it.
-fn split(piece: &str) -> Vec<String> {
-    let cut = piece.len() - piece.chars().next_back().map_or(0, char::len_utf8);
-    let (word, mark) = piece.split_at(cut);
-    if piece.chars().all(char::is_alphabetic) {
-        return vec![piece.to_owned()];
+/// As byte-level tokenizers do: words with the space before them, marks by themselves.
+fn split(text: &str) -> Vec<String> {
+    let mut tokens: Vec<String> = Vec::new();
+    for c in text.chars() {
+        let joins = tokens
+            .last()
+            .and_then(|t| t.chars().next_back())
+            .is_some_and(|last| c.is_alphabetic() && (last.is_alphabetic() || last == ' '));
+        match tokens.last_mut() {
+            Some(token) if joins => token.push(c),
+            _ => tokens.push(c.to_string()),
+        }
     }
-    [word, mark].into_iter().filter(|p| !p.is_empty()).map(str::to_owned).collect()
+    tokens
 }
 
-pub fn spec(vocab: usize) -> ModelSpec {
+pub(crate) fn spec(vocab: usize) -> ModelSpec {
     ModelSpec {
         name: "stories-33M".to_owned(),
         hash: "0".repeat(16),
@@ -87,17 +121,17 @@ pub fn spec(vocab: usize) -> ModelSpec {
     }
 }
 
-pub fn looks(theme: Theme) -> Looks {
+pub(crate) fn looks(theme: Theme) -> Looks {
     Looks { theme, glyphs: Glyphs::UNICODE, keymap: Arc::new(Keymap::default()) }
 }
 
 /// A session with its engine: commands are kept, and answered when the script says so.
-pub struct World {
-    pub session: Session,
-    pub now: Duration,
-    pub effects: Vec<Effect>,
+pub(crate) struct World {
+    pub(crate) session: Session,
+    pub(crate) now: Duration,
+    pub(crate) effects: Vec<Effect>,
     /// The run asked for last, and how far.
-    pub job: Option<Start>,
+    pub(crate) job: Option<Start>,
     ids: Vec<u32>,
     story: Vec<u32>,
     vocab_len: usize,
@@ -105,11 +139,11 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(width: u16, height: u16, steps: usize) -> Self {
+    pub(crate) fn new(width: u16, height: u16, steps: usize) -> Self {
         Self::with(width, height, RunConfig::new(7, 256, steps), looks(Theme::dark(Depth::True)))
     }
 
-    pub fn with(width: u16, height: u16, config: RunConfig, looks: Looks) -> Self {
+    pub(crate) fn with(width: u16, height: u16, config: RunConfig, looks: Looks) -> Self {
         let (vocab, story) = vocab();
         let vocab_len = vocab.len();
         let spec = spec(vocab_len);
@@ -154,46 +188,46 @@ impl World {
         sampler.noise().ids.to_vec()
     }
 
-    pub fn send(&mut self, msg: Msg) -> &[Effect] {
+    pub(crate) fn send(&mut self, msg: Msg) -> &[Effect] {
         let effects = self.session.handle(self.now, msg);
         self.take(effects);
         &self.effects
     }
 
-    pub fn event(&mut self, event: Event) {
+    pub(crate) fn event(&mut self, event: Event) {
         self.send(Msg::Engine(event));
     }
 
-    pub fn key(&mut self, key: &str) -> &[Effect] {
+    pub(crate) fn key(&mut self, key: &str) -> &[Effect] {
         let chord = Chord::parse(key).unwrap_or_else(|| panic!("{key} is a key"));
         self.press(chord.event())
     }
 
-    pub fn press(&mut self, key: KeyEvent) -> &[Effect] {
+    pub(crate) fn press(&mut self, key: KeyEvent) -> &[Effect] {
         let effects = self.session.input(self.now, &Input::Key(key));
         self.take(effects);
         &self.effects
     }
 
-    pub fn keys(&mut self, keys: &str) {
+    pub(crate) fn keys(&mut self, keys: &str) {
         for key in keys.split(' ') {
             self.key(key);
         }
     }
 
-    pub fn type_text(&mut self, text: &str) {
+    pub(crate) fn type_text(&mut self, text: &str) {
         for c in text.chars() {
             self.press(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE));
         }
     }
 
-    pub fn wait(&mut self, ms: u64) {
+    pub(crate) fn wait(&mut self, ms: u64) {
         self.now += Duration::from_millis(ms);
         self.send(Msg::Tick(self.now));
     }
 
     /// Both models are loaded.
-    pub fn ready(&mut self) {
+    pub(crate) fn ready(&mut self) {
         for part in [Part::Model, Part::Judge] {
             let precision = if part == Part::Model { "int8-avx2".to_owned() } else { String::new() };
             self.event(Event::Ready { part, precision, ms: 120.0 });
@@ -201,7 +235,7 @@ impl World {
     }
 
     /// The engine computes one more step of what was asked for; false if nothing is wanted.
-    pub fn compute(&mut self) -> bool {
+    pub(crate) fn compute(&mut self) -> bool {
         let Some(job) = self.job.clone() else { return false };
         let step = self.newest(job.run) + 1;
         if step > job.upto || step as usize > job.config.steps() {
@@ -212,7 +246,7 @@ impl World {
         true
     }
 
-    pub fn newest(&self, run: RunId) -> u32 {
+    pub(crate) fn newest(&self, run: RunId) -> u32 {
         self.session.state().runs.by_id(run).map_or(0, fewstep::app::Run::newest)
     }
 
@@ -258,7 +292,7 @@ impl World {
         }
     }
 
-    pub fn score(&mut self, run: RunId, step: u32) {
+    pub(crate) fn score(&mut self, run: RunId, step: u32) {
         let steps = self.session.state().runs.by_id(run).map_or(8, fewstep::app::Run::steps);
         let perplexity = 12.0 + 4000.0 * (1.0 - f64::from(step) / f64::from(steps)).powi(6);
         let nll: Vec<f32> = (0..255).map(|p| (p % 9) as f32 * 0.7).collect();
@@ -266,7 +300,7 @@ impl World {
     }
 
     /// Computes, scores and plays the whole run on screen.
-    pub fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         while self.compute() {}
         let run = self.run();
         for step in 0..=self.newest(run) {
@@ -281,48 +315,48 @@ impl World {
         panic!("the run never came to its end");
     }
 
-    pub fn run(&self) -> RunId {
+    pub(crate) fn run(&self) -> RunId {
         self.session.state().run().expect("a run").id
     }
 
-    pub fn playhead(&self) -> u32 {
+    pub(crate) fn playhead(&self) -> u32 {
         self.session.state().run().expect("a run").playhead
     }
 
-    pub fn act(&mut self, action: Action) -> &[Effect] {
+    pub(crate) fn act(&mut self, action: Action) -> &[Effect] {
         self.send(Msg::Action(action))
     }
 
-    pub fn resize(&mut self, width: u16, height: u16) {
+    pub(crate) fn resize(&mut self, width: u16, height: u16) {
         self.size = (width, height);
         self.send(Msg::Resize(width, height));
     }
 
-    pub fn buffer(&mut self) -> Buffer {
+    pub(crate) fn buffer(&mut self) -> Buffer {
         let mut buffer = Buffer::empty(Rect::new(0, 0, self.size.0, self.size.1));
         self.session.draw(&mut buffer);
         buffer
     }
 
-    pub fn text(&mut self) -> String {
+    pub(crate) fn text(&mut self) -> String {
         lines(&self.buffer()).join("\n")
     }
 
     /// Where a target is on the screen.
-    pub fn place(&mut self, target: Target) -> (u16, u16) {
+    pub(crate) fn place(&mut self, target: Target) -> (u16, u16) {
         let mut buffer = Buffer::empty(Rect::new(0, 0, self.size.0, self.size.1));
         let area = self.session.draw(&mut buffer).find(target).unwrap_or_else(|| panic!("{target:?} is on screen"));
         (area.x, area.y)
     }
 
-    pub fn mouse(&mut self, kind: MouseEventKind, column: u16, row: u16) {
+    pub(crate) fn mouse(&mut self, kind: MouseEventKind, column: u16, row: u16) {
         self.buffer();
         let mouse = MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };
         let effects = self.session.input(self.now, &Input::Mouse(mouse));
         self.take(effects);
     }
 
-    pub fn click(&mut self, target: Target) {
+    pub(crate) fn click(&mut self, target: Target) {
         let (column, row) = self.place(target);
         self.mouse(MouseEventKind::Down(MouseButton::Left), column, row);
         self.mouse(MouseEventKind::Up(MouseButton::Left), column, row);
@@ -330,14 +364,15 @@ impl World {
 }
 
 fn mix(a: u64, b: u64, c: u64) -> u64 {
-    let mut x = a.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ b.wrapping_mul(0xbf58_476d_1ce4_e5b9) ^ c.wrapping_add(0x1234_5678);
+    let mut x =
+        a.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ b.wrapping_mul(0xbf58_476d_1ce4_e5b9) ^ c.wrapping_add(0x1234_5678);
     x ^= x >> 31;
     x = x.wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 29)
 }
 
 /// The screen as lines of text.
-pub fn lines(buffer: &Buffer) -> Vec<String> {
+pub(crate) fn lines(buffer: &Buffer) -> Vec<String> {
     let row = |y: u16| {
         let mut line = String::new();
         let mut skip = 0;

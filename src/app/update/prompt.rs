@@ -41,11 +41,7 @@ fn accept(state: &mut State, effects: &mut Vec<Effect>) {
         }
     };
     if ids.len() >= config.tokens {
-        state.prompt.error = Some(format!(
-            "{} tokens leave no room in a text of {}",
-            ids.len(),
-            config.tokens
-        ));
+        state.prompt.error = Some(format!("{} tokens leave no room in a text of {}", ids.len(), config.tokens));
         return;
     }
     config.frozen = (0..).zip(ids).collect();

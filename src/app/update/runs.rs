@@ -53,16 +53,7 @@ pub(super) fn add(state: &mut State, timeline: Timeline) {
     let first = state.runs.all().is_empty();
     let on_screen = state.runs.index();
     let id = state.runs.next_id();
-    state.runs.push(Run {
-        id,
-        config,
-        timeline,
-        playhead: 0,
-        ahead: 0,
-        told: 0,
-        prompt: Arc::from(""),
-        failed: None,
-    });
+    state.runs.push(Run { id, config, timeline, playhead: 0, ahead: 0, told: 0, prompt: Arc::from(""), failed: None });
     // The first of a trace is shown; the others wait their turn.
     if first {
         time::play(state);

@@ -101,11 +101,7 @@ pub(super) fn act(state: &mut State, action: Action) {
 /// The step a digit stands for: itself up to a budget of nine, that many tenths of a larger one.
 fn digit_step(digit: u8, steps: u32) -> u32 {
     let digit = u32::from(digit);
-    if steps <= 9 {
-        digit.min(steps)
-    } else {
-        (digit * steps + 5) / 10
-    }
+    if steps <= 9 { digit.min(steps) } else { (digit * steps + 5) / 10 }
 }
 
 fn speed(state: &mut State, by: isize) {

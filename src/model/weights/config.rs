@@ -41,10 +41,7 @@ struct Scheduler {
 
 impl Default for Scheduler {
     fn default() -> Self {
-        Self {
-            kind: "polynomial".to_owned(),
-            exponent: 1.0,
-        }
+        Self { kind: "polynomial".to_owned(), exponent: 1.0 }
     }
 }
 
@@ -59,17 +56,10 @@ fn length() -> usize {
 /// Parses the `config.json` of a network; `path` names it in messages, `folder` names the model if it does not.
 pub fn model(path: &Path, bytes: &[u8], folder: &str) -> Result<ModelSpec, ModelError> {
     let config: ModelConfig = parse(path, bytes, "fs_dfm")?;
-    if config
-        .model_type
-        .as_deref()
-        .is_some_and(|kind| kind != "fs_dfm")
-    {
+    if config.model_type.as_deref().is_some_and(|kind| kind != "fs_dfm") {
         return Err(refuse(
             path,
-            &format!(
-                "describes a {:?} model",
-                config.model_type.unwrap_or_default()
-            ),
+            &format!("describes a {:?} model", config.model_type.unwrap_or_default()),
             "give a folder whose model_type is \"fs_dfm\"",
         ));
     }
@@ -112,26 +102,16 @@ pub fn check_model(path: &Path, spec: &ModelSpec) -> Result<(), ModelError> {
     ];
     check_sizes(path, &sizes)?;
     check_heads(path, spec.hidden, spec.heads)?;
-    if spec.head_dim() % 2 != 0 {
-        let problem = format!(
-            "has heads of width {}, which rotary positions cannot split",
-            spec.head_dim()
-        );
-        return Err(refuse(
-            path,
-            &problem,
-            "head width (hidden_size / n_heads) must be even",
-        ));
+    if !spec.head_dim().is_multiple_of(2) {
+        let problem = format!("has heads of width {}, which rotary positions cannot split", spec.head_dim());
+        return Err(refuse(path, &problem, "head width (hidden_size / n_heads) must be even"));
     }
     if !(spec.exponent.is_finite() && spec.exponent > 0.0) {
         let problem = format!("has a scheduler exponent of {}", spec.exponent);
         return Err(refuse(path, &problem, "it must be a positive number"));
     }
     if let Some(eos) = spec.eos.filter(|&eos| eos as usize >= spec.vocab) {
-        let problem = format!(
-            "has eos_token_id {eos} outside its vocabulary of {}",
-            spec.vocab
-        );
+        let problem = format!("has eos_token_id {eos} outside its vocabulary of {}", spec.vocab);
         return Err(refuse(path, &problem, "correct eos_token_id or vocab_size"));
     }
     Ok(())
@@ -157,28 +137,14 @@ struct JudgeConfig {
 pub fn judge(path: &Path, bytes: &[u8], folder: &str) -> Result<JudgeSpec, ModelError> {
     let config: JudgeConfig = parse(path, bytes, "gpt2")?;
     let fix = "give a GPT-2 folder, such as gpt2-large";
-    if config
-        .model_type
-        .as_deref()
-        .is_some_and(|kind| kind != "gpt2")
-    {
+    if config.model_type.as_deref().is_some_and(|kind| kind != "gpt2") {
         let kind = config.model_type.unwrap_or_default();
-        return Err(refuse(
-            path,
-            &format!("describes a {kind:?} model, which cannot judge"),
-            fix,
-        ));
+        return Err(refuse(path, &format!("describes a {kind:?} model, which cannot judge"), fix));
     }
     // "gelu_new" and "gelu_pytorch_tanh" are the same function.
     let activation = config.activation_function.as_deref().unwrap_or("gelu_new");
-    if !matches!(activation, "gelu_new" | "gelu_pytorch_tanh")
-        || config.scale_attn_by_inverse_layer_idx
-    {
-        return Err(refuse(
-            path,
-            "asks for a variant of GPT-2 that is not supported",
-            fix,
-        ));
+    if !matches!(activation, "gelu_new" | "gelu_pytorch_tanh") || config.scale_attn_by_inverse_layer_idx {
+        return Err(refuse(path, "asks for a variant of GPT-2 that is not supported", fix));
     }
     let spec = JudgeSpec {
         name: config.name.unwrap_or_else(|| folder.to_owned()),
@@ -201,11 +167,7 @@ pub fn judge(path: &Path, bytes: &[u8], folder: &str) -> Result<JudgeSpec, Model
     check_sizes(path, &sizes)?;
     check_heads(path, spec.hidden, spec.heads)?;
     if !(spec.eps.is_finite() && spec.eps > 0.0) {
-        return Err(refuse(
-            path,
-            "has a layer_norm_epsilon that is not a positive number",
-            "correct it",
-        ));
+        return Err(refuse(path, "has a layer_norm_epsilon that is not a positive number", "correct it"));
     }
     Ok(spec)
 }
@@ -215,41 +177,25 @@ pub fn read(folder: &Path) -> Result<Vec<u8>, ModelError> {
     read_small(&folder.join("config.json"), LIMIT)
 }
 
-fn parse<'a, T: Deserialize<'a>>(
-    path: &Path,
-    bytes: &'a [u8],
-    kind: &str,
-) -> Result<T, ModelError> {
+fn parse<'a, T: Deserialize<'a>>(path: &Path, bytes: &'a [u8], kind: &str) -> Result<T, ModelError> {
     serde_json::from_slice(bytes).map_err(|e| {
-        refuse(
-            path,
-            &format!("is not the config of a {kind} model ({e})"),
-            "docs/model-format.md lists the fields",
-        )
+        refuse(path, &format!("is not the config of a {kind} model ({e})"), "docs/model-format.md lists the fields")
     })
 }
 
 fn check_sizes(path: &Path, sizes: &[(&str, usize, usize)]) -> Result<(), ModelError> {
     for &(name, value, most) in sizes {
         if value == 0 || value > most {
-            return Err(refuse(
-                path,
-                &format!("has {name} {value}"),
-                &format!("it must be 1 to {most}"),
-            ));
+            return Err(refuse(path, &format!("has {name} {value}"), &format!("it must be 1 to {most}")));
         }
     }
     Ok(())
 }
 
 fn check_heads(path: &Path, hidden: usize, heads: usize) -> Result<(), ModelError> {
-    if hidden % heads == 0 {
+    if hidden.is_multiple_of(heads) {
         return Ok(());
     }
     let problem = format!("splits a hidden width of {hidden} into {heads} heads");
-    Err(refuse(
-        path,
-        &problem,
-        "the width must be a multiple of the heads",
-    ))
+    Err(refuse(path, &problem, "the width must be a multiple of the heads"))
 }

@@ -73,10 +73,7 @@ impl Matrix {
     pub(crate) fn transposed(self, rows: usize, cols: usize) -> Self {
         match self {
             Self::F32(values) => Self::F32(transpose(&values, rows, cols)),
-            Self::Int8 { q, scale } => Self::Int8 {
-                q: transpose(&q, rows, cols),
-                scale,
-            },
+            Self::Int8 { q, scale } => Self::Int8 { q: transpose(&q, rows, cols), scale },
         }
     }
 }
@@ -98,11 +95,7 @@ fn transpose<T: Copy + Default>(from: &[T], rows: usize, cols: usize) -> Vec<T> 
 }
 
 /// Reads a floating-point tensor of an exact shape as f32; every value must be finite.
-pub(crate) fn floats<T: Tensors + ?Sized>(
-    from: &T,
-    name: &str,
-    shape: &[usize],
-) -> Result<Vec<f32>, ModelError> {
+pub(crate) fn floats<T: Tensors + ?Sized>(from: &T, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
     let dtype = expect_shape(from, name, shape)?;
     let len = shape.iter().product();
     let mut values: Vec<f32> = Vec::with_capacity(len);
@@ -113,20 +106,12 @@ pub(crate) fn floats<T: Tensors + ?Sized>(
         Dtype::F16 => read_halves(from, name, &mut values, half::f16::from_le_bytes, |h, f| {
             h.convert_to_f32_slice(f);
         })?,
-        Dtype::Bf16 => read_halves(
-            from,
-            name,
-            &mut values,
-            half::bf16::from_le_bytes,
-            |h, f| {
-                h.convert_to_f32_slice(f);
-            },
-        )?,
+        Dtype::Bf16 => read_halves(from, name, &mut values, half::bf16::from_le_bytes, |h, f| {
+            h.convert_to_f32_slice(f);
+        })?,
         Dtype::I8 => {
-            return Err(from.error(
-                format!("tensor {name} is int8, which only matrices may be"),
-                "store it as f32, f16 or bf16",
-            ));
+            return Err(from
+                .error(format!("tensor {name} is int8, which only matrices may be"), "store it as f32, f16 or bf16"));
         }
     }
     finite(from, name, &values)?;
@@ -177,7 +162,7 @@ pub(crate) fn scaled_matrix<T: Tensors + ?Sized>(
     let scale = floats(from, &scale_name(name), &[outputs])?;
     let mut q: Vec<i8> = Vec::with_capacity(shape[0] * shape[1]);
     from.read(name, &mut |bytes| {
-        q.extend(bytes.iter().map(|b| b.cast_signed()))
+        q.extend(bytes.iter().map(|b| b.cast_signed()));
     })?;
     Ok(Matrix::Int8 { q, scale })
 }
@@ -187,21 +172,14 @@ pub fn scale_name(name: &str) -> String {
     format!("{}.scale", name.strip_suffix(".weight").unwrap_or(name))
 }
 
-fn expect_shape<T: Tensors + ?Sized>(
-    from: &T,
-    name: &str,
-    shape: &[usize],
-) -> Result<Dtype, ModelError> {
+fn expect_shape<T: Tensors + ?Sized>(from: &T, name: &str, shape: &[usize]) -> Result<Dtype, ModelError> {
     match (from.shape(name), from.dtype(name)) {
         (Some(found), Some(dtype)) if found == shape => Ok(dtype),
         (Some(found), Some(_)) => Err(from.error(
             format!("tensor {name} has shape {found:?}, expected {shape:?}"),
             "check that the weights belong to this model",
         )),
-        _ => Err(from.error(
-            format!("tensor {name} is missing"),
-            "check that the weights belong to this model",
-        )),
+        _ => Err(from.error(format!("tensor {name} is missing"), "check that the weights belong to this model")),
     }
 }
 

@@ -33,11 +33,7 @@ struct Entry {
 impl Folder {
     /// Reads the headers of a folder's weight files.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
-        let mut folder = Self {
-            path: path.to_owned(),
-            files: Vec::new(),
-            tensors: HashMap::new(),
-        };
+        let mut folder = Self { path: path.to_owned(), files: Vec::new(), tensors: HashMap::new() };
         let (single, index) = (path.join(WEIGHTS), path.join(INDEX));
         if !single.exists() && index.exists() {
             for name in shards(&index)? {
@@ -51,11 +47,7 @@ impl Folder {
 
     /// The tensors of one safetensors file compiled into the binary.
     pub fn from_static(path: PathBuf, bytes: &'static [u8]) -> Result<Self, ModelError> {
-        let mut folder = Self {
-            path: path.clone(),
-            files: Vec::new(),
-            tensors: HashMap::new(),
-        };
+        let mut folder = Self { path: path.clone(), files: Vec::new(), tensors: HashMap::new() };
         folder.add_store(path, Store::Static(bytes))?;
         Ok(folder)
     }
@@ -72,28 +64,16 @@ impl Folder {
         let header_len = u64::from_le_bytes(prefix);
         let start = header_len.saturating_add(8);
         if header_len > HEADER_LIMIT || start > store.len() {
-            return Err(refuse(
-                &path,
-                "is not a safetensors file, or is cut short",
-                DAMAGED,
-            ));
+            return Err(refuse(&path, "is not a safetensors file, or is cut short", DAMAGED));
         }
         let mut header = vec![0; header_len as usize];
         store.read_at(8, &mut header).map_err(problem)?;
         // Checks that offsets are in order, without gaps or overlaps, and agree with the shapes.
-        let metadata: Metadata = serde_json::from_slice(&header).map_err(|e| {
-            refuse(
-                &path,
-                &format!("has a bad safetensors header ({e})"),
-                DAMAGED,
-            )
-        })?;
+        let metadata: Metadata = serde_json::from_slice(&header)
+            .map_err(|e| refuse(&path, &format!("has a bad safetensors header ({e})"), DAMAGED))?;
         if metadata.data_len() as u64 != store.len() - start {
-            let problem = format!(
-                "holds {} bytes of tensors, its header says {}",
-                store.len() - start,
-                metadata.data_len()
-            );
+            let problem =
+                format!("holds {} bytes of tensors, its header says {}", store.len() - start, metadata.data_len());
             return Err(refuse(&path, &problem, DAMAGED));
         }
         let file = self.files.len();
@@ -107,27 +87,14 @@ impl Folder {
                 FileDtype::U8 | FileDtype::BOOL => continue,
                 other => {
                     let problem = format!("tensor {name} is {other}, which is not supported");
-                    return Err(refuse(
-                        &path,
-                        &problem,
-                        "store it as F32, F16, BF16 or int8 with scales",
-                    ));
+                    return Err(refuse(&path, &problem, "store it as F32, F16, BF16 or int8 with scales"));
                 }
             };
             let (from, to) = info.data_offsets;
-            let entry = Entry {
-                file,
-                offset: start + from as u64,
-                len: (to - from) as u64,
-                shape: info.shape.clone(),
-                dtype,
-            };
+            let entry =
+                Entry { file, offset: start + from as u64, len: (to - from) as u64, shape: info.shape.clone(), dtype };
             if self.tensors.insert(name.clone(), entry).is_some() {
-                return Err(refuse(
-                    &path,
-                    &format!("holds tensor {name}, as another shard does"),
-                    DAMAGED,
-                ));
+                return Err(refuse(&path, &format!("holds tensor {name}, as another shard does"), DAMAGED));
             }
         }
         self.files.push((path, store));
@@ -142,23 +109,16 @@ fn shards(index: &Path) -> Result<Vec<String>, ModelError> {
         weight_map: BTreeMap<String, String>,
     }
     let bytes = read_small(index, HEADER_LIMIT)?;
-    let parsed: Index = serde_json::from_slice(&bytes)
-        .map_err(|e| refuse(index, &format!("is not a shard index ({e})"), DAMAGED))?;
+    let parsed: Index =
+        serde_json::from_slice(&bytes).map_err(|e| refuse(index, &format!("is not a shard index ({e})"), DAMAGED))?;
     let mut names: Vec<String> = parsed.weight_map.into_values().collect();
     names.sort();
     names.dedup();
     for name in &names {
         // An index must not lead out of its folder.
         let mut parts = Path::new(name).components();
-        if !matches!(
-            (parts.next(), parts.next()),
-            (Some(Component::Normal(_)), None)
-        ) {
-            return Err(refuse(
-                index,
-                &format!("names the shard {name:?}, which is not a plain file name"),
-                DAMAGED,
-            ));
+        if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
+            return Err(refuse(index, &format!("names the shard {name:?}, which is not a plain file name"), DAMAGED));
         }
     }
     Ok(names)
@@ -183,14 +143,9 @@ impl Tensors for Folder {
 
     fn read(&self, name: &str, sink: &mut dyn FnMut(&[u8])) -> Result<(), ModelError> {
         let entry = self.tensors.get(name).ok_or_else(|| {
-            self.error(
-                format!("tensor {name} is missing"),
-                "check that the weights belong to this model",
-            )
+            self.error(format!("tensor {name} is missing"), "check that the weights belong to this model")
         })?;
         let (path, store) = &self.files[entry.file];
-        store
-            .stream(entry.offset, entry.len, sink)
-            .map_err(|e| unreadable(path, &e))
+        store.stream(entry.offset, entry.len, sink).map_err(|e| unreadable(path, &e))
     }
 }

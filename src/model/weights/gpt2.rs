@@ -20,26 +20,17 @@ impl<T: Tensors> Gpt2Tensors<T> {
     pub fn new(inner: T) -> Self {
         const PREFIX: &str = "transformer.";
         let prefixed = inner.shape("transformer.wte.weight").is_some();
-        Self {
-            inner,
-            prefix: if prefixed { PREFIX } else { "" },
-        }
+        Self { inner, prefix: if prefixed { PREFIX } else { "" } }
     }
 
     fn stored(&self, name: &str) -> String {
         // The language-model head sits beside the transformer, not in it.
-        if name.starts_with("lm_head.") {
-            name.to_owned()
-        } else {
-            format!("{}{name}", self.prefix)
-        }
+        if name.starts_with("lm_head.") { name.to_owned() } else { format!("{}{name}", self.prefix) }
     }
 }
 
 fn is_conv1d(name: &str) -> bool {
-    ["c_attn.weight", "c_proj.weight", "c_fc.weight"]
-        .iter()
-        .any(|end| name.ends_with(end))
+    ["c_attn.weight", "c_proj.weight", "c_fc.weight"].iter().any(|end| name.ends_with(end))
 }
 
 impl<T: Tensors> Tensors for Gpt2Tensors<T> {
@@ -51,11 +42,7 @@ impl<T: Tensors> Tensors for Gpt2Tensors<T> {
         self.inner
             .names()
             .into_iter()
-            .map(|name| {
-                name.strip_prefix(self.prefix)
-                    .map(str::to_owned)
-                    .unwrap_or(name)
-            })
+            .map(|name| name.strip_prefix(self.prefix).map(str::to_owned).unwrap_or(name))
             .filter(|name| !(name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias")))
             .collect()
     }

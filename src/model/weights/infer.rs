@@ -18,16 +18,8 @@ pub fn model(
     let [cond, _] = matrix(tensors, "time_embedding.mlp.0.weight")?;
     let [inner, _] = matrix(tensors, "blocks.0.mlp.0.weight")?;
     let half_head = half_head(tensors)?;
-    if hidden == 0
-        || rows == 0
-        || half_head == 0
-        || hidden % (2 * half_head) != 0
-        || inner % hidden != 0
-    {
-        return Err(tensors.error(
-            "has tensors whose shapes do not fit together".to_owned(),
-            FIX,
-        ));
+    if hidden == 0 || rows == 0 || half_head == 0 || hidden % (2 * half_head) != 0 || inner % hidden != 0 {
+        return Err(tensors.error("has tensors whose shapes do not fit together".to_owned(), FIX));
     }
     let source = source(tensors, rows, vocab, options.source)?;
     Ok(ModelSpec {
@@ -69,24 +61,16 @@ fn source(
 
 /// Half the width of a head, which only the rotary frequencies tell; they must be the ones this program computes.
 fn half_head(tensors: &dyn Tensors) -> Result<usize, ModelError> {
-    let name = "rotary_emb.inv_freq";
+    let name = layout::ROTARY;
     let Some(&[half]) = tensors.shape(name).as_deref() else {
-        return Err(tensors.error(
-            format!("has no {name}, so the number of heads is unknown"),
-            FIX,
-        ));
+        return Err(tensors.error(format!("has no {name}, so the number of heads is unknown"), FIX));
     };
     let found = tensors.vector(name, half)?;
     let expected = crate::model::rotary::inverse_frequencies(2 * half);
-    if found
-        .iter()
-        .zip(&expected)
-        .any(|(a, b)| (a - b).abs() > 1e-3 * b)
-    {
-        return Err(tensors.error(
-            format!("{name} are not powers of the base 10000"),
-            "only that rotary base is supported",
-        ));
+    if found.iter().zip(&expected).any(|(a, b)| (a - b).abs() > 1e-3 * b) {
+        return Err(
+            tensors.error(format!("{name} are not powers of the base 10000"), "only that rotary base is supported")
+        );
     }
     Ok(half)
 }
@@ -94,10 +78,7 @@ fn half_head(tensors: &dyn Tensors) -> Result<usize, ModelError> {
 fn matrix(tensors: &dyn Tensors, name: &str) -> Result<[usize; 2], ModelError> {
     match tensors.shape(name).as_deref() {
         Some(&[rows, cols]) => Ok([rows, cols]),
-        Some(other) => Err(tensors.error(
-            format!("tensor {name} has shape {other:?}, expected a matrix"),
-            FIX,
-        )),
+        Some(other) => Err(tensors.error(format!("tensor {name} has shape {other:?}, expected a matrix"), FIX)),
         None => Err(tensors.error(format!("tensor {name} is missing"), FIX)),
     }
 }

@@ -8,6 +8,9 @@ use crate::model::{JudgeSpec, ModelError, ModelSpec};
 /// Values of the sinusoids that time and step size are turned into.
 pub const SINUSOIDS: usize = 256;
 
+/// The rotary frequencies: a buffer that some files carry, recomputed here.
+pub const ROTARY: &str = "rotary_emb.inv_freq";
+
 const FIX: &str = "check that config.json and the weights belong together";
 
 /// A tensor's full name and shape.
@@ -88,24 +91,15 @@ impl Slots {
 }
 
 /// Refuses tensors unless they hold `expected`, with the scales of int8 matrices, and nothing else but `optional`.
-pub fn check(
-    tensors: &dyn Tensors,
-    expected: &[Slot],
-    optional: &[Slot],
-) -> Result<(), ModelError> {
+pub fn check(tensors: &dyn Tensors, expected: &[Slot], optional: &[Slot]) -> Result<(), ModelError> {
     let mut known = HashSet::new();
-    let present = optional
-        .iter()
-        .filter(|(name, _)| tensors.shape(name).is_some());
+    let present = optional.iter().filter(|(name, _)| tensors.shape(name).is_some());
     for (name, shape) in expected.iter().chain(present) {
         let Some(found) = tensors.shape(name) else {
             return Err(tensors.error(format!("tensor {name} is missing"), FIX));
         };
         if found != *shape {
-            return Err(tensors.error(
-                format!("tensor {name} has shape {found:?}, expected {shape:?}"),
-                FIX,
-            ));
+            return Err(tensors.error(format!("tensor {name} has shape {found:?}, expected {shape:?}"), FIX));
         }
         known.insert(name.clone());
         if tensors.dtype(name) == Some(Dtype::I8) {
@@ -113,41 +107,28 @@ pub fn check(
             known.insert(decode::scale_name(name));
         }
     }
-    let mut extra: Vec<String> = tensors
-        .names()
-        .into_iter()
-        .filter(|n| !known.contains(n))
-        .collect();
+    let mut extra: Vec<String> = tensors.names().into_iter().filter(|n| !known.contains(n)).collect();
     extra.sort_unstable();
     match extra.first() {
         None => Ok(()),
-        Some(name) => Err(tensors.error(
-            format!(
-                "holds {} tensors that the model does not have, such as {name}",
-                extra.len()
-            ),
-            FIX,
-        )),
+        Some(name) => {
+            Err(tensors
+                .error(format!("holds {} tensors that the model does not have, such as {name}", extra.len()), FIX))
+        }
     }
 }
 
 fn check_int8(tensors: &dyn Tensors, name: &str, shape: &[usize]) -> Result<(), ModelError> {
     let fix = "docs/model-format.md describes int8 weights";
     let &[outputs, _] = shape else {
-        return Err(tensors.error(
-            format!("tensor {name} is int8, which only matrices may be"),
-            fix,
-        ));
+        return Err(tensors.error(format!("tensor {name} is int8, which only matrices may be"), fix));
     };
     let scale = decode::scale_name(name);
     let good = tensors.shape(&scale).is_some_and(|s| s == [outputs]);
     if good && tensors.dtype(&scale) != Some(Dtype::I8) {
         return Ok(());
     }
-    Err(tensors.error(
-        format!("tensor {name} is int8 but {scale} does not hold {outputs} scales"),
-        fix,
-    ))
+    Err(tensors.error(format!("tensor {name} is int8 but {scale} does not hold {outputs} scales"), fix))
 }
 
 /// Refuses a number of blocks that the names do not show, before a list of that many is made.
@@ -156,24 +137,11 @@ pub fn check_blocks(tensors: &dyn Tensors, prefix: &str, blocks: usize) -> Resul
     if found == blocks {
         return Ok(());
     }
-    Err(tensors.error(
-        format!("holds {found} blocks, config.json says {blocks}"),
-        FIX,
-    ))
+    Err(tensors.error(format!("holds {found} blocks, config.json says {blocks}"), FIX))
 }
 
 /// How many different numbers follow `prefix` in tensor names such as `blocks.3.qw.weight`.
 pub fn count_blocks(names: &[String], prefix: &str) -> usize {
-    let number = |name: &String| {
-        name.strip_prefix(prefix)?
-            .split('.')
-            .next()?
-            .parse::<usize>()
-            .ok()
-    };
-    names
-        .iter()
-        .filter_map(number)
-        .collect::<HashSet<_>>()
-        .len()
+    let number = |name: &String| name.strip_prefix(prefix)?.split('.').next()?.parse::<usize>().ok();
+    names.iter().filter_map(number).collect::<HashSet<_>>().len()
 }

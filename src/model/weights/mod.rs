@@ -69,11 +69,7 @@ pub trait Tensors: Send + Sync {
 
     /// An error about this place.
     fn error(&self, problem: String, fix: &str) -> ModelError {
-        ModelError::File {
-            path: self.path().to_owned(),
-            problem,
-            fix: fix.to_owned(),
-        }
+        ModelError::File { path: self.path().to_owned(), problem, fix: fix.to_owned() }
     }
 }
 
@@ -102,12 +98,7 @@ pub enum Entry {
 
 impl Entry {
     /// All entries, the one to prefer first.
-    pub const BEST_FIRST: [Self; 4] = [
-        Self::StudentEmaModel,
-        Self::StudentModel,
-        Self::TeacherModel,
-        Self::Model,
-    ];
+    pub const BEST_FIRST: [Self; 4] = [Self::StudentEmaModel, Self::StudentModel, Self::TeacherModel, Self::Model];
 
     /// The key in the file.
     pub fn key(self) -> &'static str {
@@ -155,7 +146,6 @@ pub struct JudgeCheckpoint {
     pub tensors: Arc<dyn Tensors>,
     /// The tokenizer in its folder, if there is one.
     pub tokenizer: Option<Tokenizer>,
-    hash: OnceLock<String>,
 }
 
 impl Checkpoint {
@@ -176,18 +166,9 @@ impl Checkpoint {
 }
 
 impl JudgeCheckpoint {
-    /// Hex digest of the tensors' content ([`hash`]); reads all of them on the first call, then remembers.
-    pub fn hash(&self) -> Result<&str, ModelError> {
-        hash::cached(&self.hash, &*self.tensors)
-    }
-
     /// The tensor that turns hidden states into logits: the embedding, unless the file has a head of its own.
     pub fn head(&self) -> &'static str {
-        if self.tensors.shape(SEPARATE_HEAD).is_some() {
-            SEPARATE_HEAD
-        } else {
-            "wte.weight"
-        }
+        if self.tensors.shape(SEPARATE_HEAD).is_some() { SEPARATE_HEAD } else { "wte.weight" }
     }
 
     /// Refuses a judge that reads ids differently than `model` writes them: it scores the raw ids.
@@ -201,13 +182,9 @@ impl JudgeCheckpoint {
             return Err(self.tensors.error(problem, fix));
         }
         match (&self.tokenizer, &model.tokenizer) {
-            (Some(own), Some(other)) if !own.same_entries(other) => Err(self.tensors.error(
-                format!(
-                    "this judge has another tokenizer than the model {}",
-                    model.spec.name
-                ),
-                fix,
-            )),
+            (Some(own), Some(other)) if !own.same_entries(other) => Err(self
+                .tensors
+                .error(format!("this judge has another tokenizer than the model {}", model.spec.name), fix)),
             _ => Ok(()),
         }
     }
@@ -217,11 +194,7 @@ const SEPARATE_HEAD: &str = "lm_head.weight";
 
 /// Opens a network: reads and checks headers, not values.
 pub fn open_model(place: &ModelPlace, options: &OpenOptions) -> Result<Checkpoint, ModelError> {
-    let given = options
-        .tokenizer
-        .as_deref()
-        .map(Tokenizer::open)
-        .transpose()?;
+    let given = options.tokenizer.as_deref().map(Tokenizer::open).transpose()?;
     let (mut spec, tensors, tokenizer): (_, Arc<dyn Tensors>, _) = match place {
         ModelPlace::Bundled => {
             let files = bundled::model()?;
@@ -260,18 +233,13 @@ pub fn open_model(place: &ModelPlace, options: &OpenOptions) -> Result<Checkpoin
     }
     config::check_model(tensors.path(), &spec)?;
     layout::check_blocks(&*tensors, "blocks.", spec.blocks)?;
-    let rotary = ("rotary_emb.inv_freq".to_owned(), vec![spec.head_dim() / 2]);
+    let rotary = (layout::ROTARY.to_owned(), vec![spec.head_dim() / 2]);
     layout::check(&*tensors, &layout::model(&spec), &[rotary])?;
     if let Some(tokenizer) = &tokenizer {
         tokenizer.check(&spec)?;
         spec.eos = spec.eos.or(tokenizer.eos);
     }
-    Ok(Checkpoint {
-        spec,
-        tensors,
-        tokenizer,
-        hash: OnceLock::new(),
-    })
+    Ok(Checkpoint { spec, tensors, tokenizer, hash: OnceLock::new() })
 }
 
 /// Opens a judge: reads and checks headers, not values.
@@ -281,13 +249,8 @@ pub fn open_judge(place: &ModelPlace) -> Result<JudgeCheckpoint, ModelError> {
             let files = bundled::judge()?;
             let path = PathBuf::from(files.name);
             let spec = config::judge(&path.join("config.json"), files.config, "built-in")?;
-            let tokenizer =
-                Tokenizer::from_json(path.join("tokenizer.json"), files.tokenizer.into())?;
-            (
-                spec,
-                folder::Folder::from_static(path, files.weights)?,
-                Some(tokenizer),
-            )
+            let tokenizer = Tokenizer::from_json(path.join("tokenizer.json"), files.tokenizer.into())?;
+            (spec, folder::Folder::from_static(path, files.weights)?, Some(tokenizer))
         }
         ModelPlace::Path(path) => {
             let path = folder_of(path)?;
@@ -299,12 +262,7 @@ pub fn open_judge(place: &ModelPlace) -> Result<JudgeCheckpoint, ModelError> {
     layout::check_blocks(&tensors, "h.", spec.blocks)?;
     let head = (SEPARATE_HEAD.to_owned(), vec![spec.vocab, spec.hidden]);
     layout::check(&tensors, &layout::judge(&spec), &[head])?;
-    Ok(JudgeCheckpoint {
-        spec,
-        tensors: Arc::new(tensors),
-        tokenizer,
-        hash: OnceLock::new(),
-    })
+    Ok(JudgeCheckpoint { spec, tensors: Arc::new(tensors), tokenizer })
 }
 
 fn is_safetensors(path: &Path) -> bool {
@@ -315,10 +273,9 @@ fn is_safetensors(path: &Path) -> bool {
 fn folder_of(path: &Path) -> Result<&Path, ModelError> {
     match std::fs::metadata(path) {
         Ok(meta) if meta.is_dir() => Ok(path),
-        Ok(meta) if meta.is_file() && is_safetensors(path) => Ok(path
-            .parent()
-            .filter(|p| !p.as_os_str().is_empty())
-            .unwrap_or(Path::new("."))),
+        Ok(meta) if meta.is_file() && is_safetensors(path) => {
+            Ok(path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+        }
         Ok(_) => Err(store::refuse(
             path,
             "is neither a folder nor a weight file",
@@ -331,12 +288,6 @@ fn folder_of(path: &Path) -> Result<&Path, ModelError> {
 /// The last part of a path without its extension, as a name for what is in it.
 fn stem(path: &Path) -> String {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let name = if path.is_dir() {
-        absolute.file_name()
-    } else {
-        absolute.file_stem()
-    };
-    name.unwrap_or(absolute.as_os_str())
-        .to_string_lossy()
-        .into_owned()
+    let name = if path.is_dir() { absolute.file_name() } else { absolute.file_stem() };
+    name.unwrap_or(absolute.as_os_str()).to_string_lossy().into_owned()
 }

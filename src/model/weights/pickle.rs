@@ -54,10 +54,7 @@ impl<'a> Pickle<'a> {
         };
         while machine.step()? {}
         let root = machine.pop()?;
-        Ok(Self {
-            values: machine.values,
-            root,
-        })
+        Ok(Self { values: machine.values, root })
     }
 
     /// The value the pickle stands for.
@@ -97,12 +94,7 @@ impl<'a> Pickle<'a> {
     /// The string keys of a dict with their values; of a repeated key the last.
     pub fn dict(&self, id: Id) -> Option<HashMap<&'a str, Id>> {
         match self.get(id) {
-            Value::Dict(pairs) => Some(
-                pairs
-                    .iter()
-                    .filter_map(|&(k, v)| Some((self.text(k)?, v)))
-                    .collect(),
-            ),
+            Value::Dict(pairs) => Some(pairs.iter().filter_map(|&(k, v)| Some((self.text(k)?, v))).collect()),
             _ => None,
         }
     }
@@ -115,10 +107,7 @@ struct Input<'a> {
 
 impl<'a> Input<'a> {
     fn take(&mut self, n: usize) -> Result<&'a [u8], String> {
-        let taken = self
-            .at
-            .checked_add(n)
-            .and_then(|end| self.bytes.get(self.at..end));
+        let taken = self.at.checked_add(n).and_then(|end| self.bytes.get(self.at..end));
         self.at += taken.map_or(0, <[u8]>::len);
         taken.ok_or_else(|| "ends too early".to_owned())
     }
@@ -126,10 +115,7 @@ impl<'a> Input<'a> {
     /// A little-endian unsigned number of `n` ≤ 8 bytes.
     fn number(&mut self, n: usize) -> Result<u64, String> {
         let bytes = self.take(n)?;
-        Ok(bytes
-            .iter()
-            .rev()
-            .fold(0, |all, &b| all << 8 | u64::from(b)))
+        Ok(bytes.iter().rev().fold(0, |all, &b| all << 8 | u64::from(b)))
     }
 
     /// Bytes after a length of `n` bytes.
@@ -140,10 +126,7 @@ impl<'a> Input<'a> {
 
     fn line(&mut self) -> Result<&'a str, String> {
         let rest = &self.bytes[self.at..];
-        let len = rest
-            .iter()
-            .position(|&b| b == b'\n')
-            .ok_or("ends too early")?;
+        let len = rest.iter().position(|&b| b == b'\n').ok_or("ends too early")?;
         let line = self.take(len + 1)?;
         std::str::from_utf8(&line[..len]).map_err(|_| "names something that is not text".to_owned())
     }
@@ -171,13 +154,18 @@ impl<'a> Machine<'a> {
             0x80 => drop(self.input.take(1)?),
             0x95 => drop(self.input.take(8)?),
             b'(' => self.marks.push(self.stack.len()),
-            b'0' => drop(self.pop()?),
+            // Also takes the state given to an object: an OrderedDict's attributes, or those of an object nobody reads.
+            b'0' | b'b' => drop(self.pop()?),
             b'1' => drop(self.pop_mark()?),
             b'2' => {
                 let top = self.top()?;
                 self.stack.push(top);
             }
-            b'N' | b'G' | b']' | b')' | b'}' | 0x88 | 0x89 | 0x8f => self.constant(op)?,
+            b'N' | b']' | b')' | b'}' | 0x88 | 0x89 | 0x8f => self.constant(op)?,
+            b'G' => {
+                self.input.take(8)?;
+                self.push(Value::Opaque)?;
+            }
             b'J' | b'K' | b'M' | 0x8a | 0x8b => self.integer(op)?,
             b'X' | b'T' => self.string(4)?,
             b'U' | 0x8c => self.string(1)?,
@@ -240,10 +228,7 @@ impl<'a> Machine<'a> {
             }
             0x93 => {
                 let items = self.pop_many(2)?;
-                let value = match (
-                    &self.values[items[0] as usize],
-                    &self.values[items[1] as usize],
-                ) {
+                let value = match (&self.values[items[0] as usize], &self.values[items[1] as usize]) {
                     (Value::Text(module), Value::Text(name)) => Value::Global(module, name),
                     _ => Value::Opaque,
                 };
@@ -257,16 +242,12 @@ impl<'a> Machine<'a> {
                 let items = self.pop_many(3)?;
                 self.call(items[0], items[1])?;
             }
-            // The state of an object: an OrderedDict's attributes, or an object nobody reads.
-            b'b' => drop(self.pop()?),
             b'Q' => {
                 let id = self.pop()?;
                 self.push(Value::Persistent(id))?;
             }
             _ => {
-                return Err(format!(
-                    "uses pickle operation {op:#04x} at byte {at}, which checkpoints do not need"
-                ));
+                return Err(format!("uses pickle operation {op:#04x} at byte {at}, which checkpoints do not need"));
             }
         }
         Ok(true)
@@ -278,10 +259,6 @@ impl<'a> Machine<'a> {
             b'}' => Value::Dict(Vec::new()),
             0x88 => Value::Int(1),
             0x89 => Value::Int(0),
-            b'G' => {
-                self.input.take(8)?;
-                Value::Opaque
-            }
             _ => Value::Opaque,
         };
         self.push(value)

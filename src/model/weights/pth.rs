@@ -44,56 +44,29 @@ impl Pth {
     pub fn open(path: &Path, entry: Option<Entry>) -> Result<Self, ModelError> {
         let store = Store::open(path)?;
         let mut archive = Archive::open(path, store.len())?;
-        let (at, len) = archive
-            .find("data.pkl")?
-            .ok_or_else(|| archive.refuse("holds no data.pkl", NOT_TORCH))?;
+        let (at, len) = archive.find("data.pkl")?.ok_or_else(|| archive.refuse("holds no data.pkl", NOT_TORCH))?;
         if len > PICKLE_LIMIT {
-            return Err(archive.refuse(
-                "describes its content in more bytes than any checkpoint needs",
-                NOT_TORCH,
-            ));
+            return Err(archive.refuse("describes its content in more bytes than any checkpoint needs", NOT_TORCH));
         }
         archive.check_byte_order(&store)?;
         let mut bytes = vec![0; len as usize];
-        store
-            .read_at(at, &mut bytes)
-            .map_err(|e| unreadable(path, &e))?;
-        let pickle = Pickle::parse(&bytes)
-            .map_err(|e| archive.refuse(&format!("its data.pkl {e}"), DAMAGED))?;
-        let network =
-            choose(&pickle, entry).map_err(|(problem, fix)| archive.refuse(&problem, &fix))?;
+        store.read_at(at, &mut bytes).map_err(|e| unreadable(path, &e))?;
+        let pickle = Pickle::parse(&bytes).map_err(|e| archive.refuse(&format!("its data.pkl {e}"), DAMAGED))?;
+        let network = choose(&pickle, entry).map_err(|(problem, fix)| archive.refuse(&problem, &fix))?;
         let tensors = archive.locate(&pickle, &network)?;
-        Ok(Self {
-            path: path.to_owned(),
-            store,
-            tensors,
-        })
+        Ok(Self { path: path.to_owned(), store, tensors })
     }
 }
 
 /// The state dict to use, as found in the pickle.
-fn choose<'a>(
-    pickle: &Pickle<'a>,
-    entry: Option<Entry>,
-) -> Result<HashMap<&'a str, Id>, (String, String)> {
+fn choose<'a>(pickle: &Pickle<'a>, entry: Option<Entry>) -> Result<HashMap<&'a str, Id>, (String, String)> {
     let fix = "give a checkpoint saved during FS-DFM training".to_owned();
-    let top = pickle
-        .dict(pickle.root())
-        .ok_or_else(|| ("holds no dict of networks".to_owned(), fix.clone()))?;
+    let top = pickle.dict(pickle.root()).ok_or_else(|| ("holds no dict of networks".to_owned(), fix.clone()))?;
     let present: Vec<Entry> = Entry::BEST_FIRST
         .into_iter()
-        .filter(|e| {
-            top.get(e.key())
-                .is_some_and(|&id| pickle.dict(id).is_some())
-        })
+        .filter(|e| top.get(e.key()).is_some_and(|&id| pickle.dict(id).is_some()))
         .collect();
-    let found = || {
-        present
-            .iter()
-            .map(|e| e.key())
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
+    let found = || present.iter().map(|e| e.key()).collect::<Vec<_>>().join(", ");
     match entry {
         Some(wanted) if !present.contains(&wanted) => Err((
             format!("has no entry {}", wanted.key()),
@@ -107,20 +80,14 @@ fn choose<'a>(
             Some(best) => Ok(pickle.dict(top[best.key()]).unwrap_or_default()),
             // The file may be a bare state dict.
             None if top.keys().any(|key| strip(key) == "vocab_embed.weight") => Ok(top),
-            None => Err((
-                "holds none of student_ema_model, student_model, teacher_model, model".to_owned(),
-                fix,
-            )),
+            None => Err(("holds none of student_ema_model, student_model, teacher_model, model".to_owned(), fix)),
         },
     }
 }
 
 /// A parameter's name without the prefixes that wrappers add, in any order and number.
 fn strip(mut name: &str) -> &str {
-    while let Some(rest) = name
-        .strip_prefix("module.")
-        .or_else(|| name.strip_prefix("_orig_mod."))
-    {
+    while let Some(rest) = name.strip_prefix("module.").or_else(|| name.strip_prefix("_orig_mod.")) {
         name = rest;
     }
     name
@@ -137,25 +104,15 @@ struct Archive<'p> {
 impl<'p> Archive<'p> {
     fn open(path: &'p Path, file_len: u64) -> Result<Self, ModelError> {
         let file = File::open(path).map_err(|e| unreadable(path, &e))?;
-        let zip = ZipArchive::new(BufReader::new(file)).map_err(|e| {
-            refuse(
-                path,
-                &format!("is not a zip archive, or is cut short ({e})"),
-                NOT_TORCH,
-            )
-        })?;
+        let zip = ZipArchive::new(BufReader::new(file))
+            .map_err(|e| refuse(path, &format!("is not a zip archive, or is cut short ({e})"), NOT_TORCH))?;
         let root = zip
             .file_names_raw()
             .filter_map(|name| std::str::from_utf8(name).ok()?.strip_suffix("data.pkl"))
             .find(|root| root.matches('/').count() <= 1)
             .unwrap_or_default()
             .to_owned();
-        Ok(Self {
-            path,
-            zip,
-            root,
-            file_len,
-        })
+        Ok(Self { path, zip, root, file_len })
     }
 
     fn refuse(&self, problem: &str, fix: &str) -> ModelError {
@@ -169,10 +126,7 @@ impl<'p> Archive<'p> {
             return Ok(None);
         };
         let bad = |why: &str| refuse(path, &format!("its {name} {why}"), DAMAGED);
-        let member = self
-            .zip
-            .by_index_raw(index)
-            .map_err(|e| bad(&format!("cannot be found ({e})")))?;
+        let member = self.zip.by_index_raw(index).map_err(|e| bad(&format!("cannot be found ({e})")))?;
         if member.compression() != CompressionMethod::Stored || member.encrypted() {
             return Err(bad("is compressed, which torch.save never does"));
         }
@@ -191,10 +145,7 @@ impl<'p> Archive<'p> {
         if len == 6 && store.read_at(at, &mut order).is_ok() && &order == b"little" {
             return Ok(());
         }
-        Err(self.refuse(
-            "was saved on a big-endian machine",
-            "save it again on a little-endian one",
-        ))
+        Err(self.refuse("was saved on a big-endian machine", "save it again on a little-endian one"))
     }
 
     /// The places of all tensors of a state dict; what is not a tensor of a supported kind is left out.
@@ -211,23 +162,18 @@ impl<'p> Archive<'p> {
                 continue;
             };
             let bad = |why: &str| refuse(self.path, &format!("tensor {name} {why}"), DAMAGED);
-            let (values, last) = view
-                .extent()
-                .ok_or_else(|| bad("has an impossible shape"))?;
+            let (values, last) = view.extent().ok_or_else(|| bad("has an impossible shape"))?;
             let size = view.dtype.size() as u64;
             let member = format!("data/{}", view.key);
-            let (start, len) = self
-                .find(&member)?
-                .ok_or_else(|| bad(&format!("refers to {member}, which is missing")))?;
+            let (start, len) =
+                self.find(&member)?.ok_or_else(|| bad(&format!("refers to {member}, which is missing")))?;
             if last >= len / size {
                 return Err(bad(&format!("reaches past the end of {member}")));
             }
             // Views may repeat values; together they must not unfold to more than the file holds.
             total = total.saturating_add(values.saturating_mul(size));
             if total > self.file_len {
-                return Err(bad(
-                    "and the others describe more values than the file holds",
-                ));
+                return Err(bad("and the others describe more values than the file holds"));
             }
             let stored = Stored {
                 offset: start + view.offset as u64 * size,
@@ -263,9 +209,7 @@ impl<'a> View<'a> {
             (Value::Global("torch._utils", "_rebuild_parameter"), &[data, ..]) => {
                 match pickle.get(data) {
                     // One level only: a parameter of a parameter would let a file make this recurse for ever.
-                    &Value::Call(inner, arguments) => {
-                        Self::rebuild(pickle, inner, pickle.list(arguments)?)
-                    }
+                    &Value::Call(inner, arguments) => Self::rebuild(pickle, inner, pickle.list(arguments)?),
                     _ => None,
                 }
             }
@@ -293,13 +237,7 @@ impl<'a> View<'a> {
             ("storage", Value::Global("torch", "BFloat16Storage")) => Dtype::Bf16,
             _ => return None,
         };
-        let sizes = |id| {
-            pickle
-                .list(id)?
-                .iter()
-                .map(|&n| pickle.size(n))
-                .collect::<Option<Vec<_>>>()
-        };
+        let sizes = |id| pickle.list(id)?.iter().map(|&n| pickle.size(n)).collect::<Option<Vec<_>>>();
         Some(Self {
             key: pickle.text(key)?,
             offset: pickle.size(offset)?,
@@ -365,10 +303,7 @@ impl Tensors for Pth {
 
     fn read(&self, name: &str, sink: &mut dyn FnMut(&[u8])) -> Result<(), ModelError> {
         let tensor = self.tensors.get(name).ok_or_else(|| {
-            self.error(
-                format!("tensor {name} is missing"),
-                "check that the weights belong to this model",
-            )
+            self.error(format!("tensor {name} is missing"), "check that the weights belong to this model")
         })?;
         let size = tensor.dtype.size();
         let values: usize = tensor.shape.iter().product();
@@ -380,9 +315,7 @@ impl Tensors for Pth {
         // Transposed and other views are rare and small: one read of the span they cover, then value by value.
         let span = tensor.index(values - 1) as usize + 1;
         let mut bytes = vec![0; span * size];
-        self.store
-            .read_at(tensor.offset, &mut bytes)
-            .map_err(failed)?;
+        self.store.read_at(tensor.offset, &mut bytes).map_err(failed)?;
         for flat in 0..values {
             let at = tensor.index(flat) as usize * size;
             sink(&bytes[at..at + size]);

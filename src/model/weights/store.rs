@@ -104,27 +104,18 @@ pub fn read_small(path: &Path, limit: u64) -> Result<Vec<u8>, ModelError> {
     if store.len() > limit {
         return Err(refuse(
             path,
-            &format!(
-                "is {} bytes long, {limit} at most were expected",
-                store.len()
-            ),
+            &format!("is {} bytes long, {limit} at most were expected", store.len()),
             "check that it is the file you meant",
         ));
     }
     let mut bytes = vec![0; store.len() as usize];
-    store
-        .read_at(0, &mut bytes)
-        .map_err(|e| unreadable(path, &e))?;
+    store.read_at(0, &mut bytes).map_err(|e| unreadable(path, &e))?;
     Ok(bytes)
 }
 
 /// An error about one file.
 pub(crate) fn refuse(path: &Path, problem: &str, fix: &str) -> ModelError {
-    ModelError::File {
-        path: path.to_owned(),
-        problem: problem.to_owned(),
-        fix: fix.to_owned(),
-    }
+    ModelError::File { path: path.to_owned(), problem: problem.to_owned(), fix: fix.to_owned() }
 }
 
 /// An error of the operating system about one file, in words.
@@ -133,10 +124,6 @@ pub(crate) fn unreadable(path: &Path, error: &io::Error) -> ModelError {
         io::ErrorKind::NotFound => refuse(path, "not found", "check the path"),
         io::ErrorKind::PermissionDenied => refuse(path, "may not be read", "check its permissions"),
         io::ErrorKind::UnexpectedEof => refuse(path, "ends too early", "copy or download it again"),
-        _ => refuse(
-            path,
-            &format!("cannot be read ({error})"),
-            "check the file and its disk",
-        ),
+        _ => refuse(path, &format!("cannot be read ({error})"), "check the file and its disk"),
     }
 }

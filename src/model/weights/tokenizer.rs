@@ -75,19 +75,11 @@ impl Tokenizer {
             return Self::open(&path.join(JSON));
         }
         if path.is_dir() || path.file_name().is_some_and(|name| name == VOCAB) {
-            let folder = if path.is_dir() {
-                path
-            } else {
-                path.parent().unwrap_or(path)
-            };
+            let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
             let bytes = read_small(&folder.join(VOCAB), LIMIT)?;
             let vocab = parse(&folder.join(VOCAB), &bytes)?;
             if !folder.join(MERGES).is_file() {
-                return Err(refuse(
-                    &folder.join(MERGES),
-                    "not found",
-                    "it belongs beside vocab.json",
-                ));
+                return Err(refuse(&folder.join(MERGES), "not found", "it belongs beside vocab.json"));
             }
             return Ok(Self::of(TokenizerFiles::Gpt2(folder.to_owned()), vocab));
         }
@@ -104,17 +96,11 @@ impl Tokenizer {
 
     fn of(files: TokenizerFiles, vocab: HashMap<String, u32>) -> Self {
         let eos = vocab.get(END_OF_TEXT).copied();
-        let mut entries: Vec<(u32, String)> =
-            vocab.into_iter().map(|(text, id)| (id, text)).collect();
+        let mut entries: Vec<(u32, String)> = vocab.into_iter().map(|(text, id)| (id, text)).collect();
         entries.sort_unstable();
         let mut hasher = DefaultHasher::new();
         entries.hash(&mut hasher);
-        Self {
-            files,
-            size: entries.last().map_or(0, |(id, _)| *id as usize + 1),
-            eos,
-            fingerprint: hasher.finish(),
-        }
+        Self { files, size: entries.last().map_or(0, |(id, _)| *id as usize + 1), eos, fingerprint: hasher.finish() }
     }
 
     /// The file, for messages.
@@ -136,10 +122,7 @@ impl Tokenizer {
         }
         Err(refuse(
             self.path(),
-            &format!(
-                "has {} entries, the model {} has {}",
-                self.size, spec.name, spec.vocab
-            ),
+            &format!("has {} entries, the model {} has {}", self.size, spec.name, spec.vocab),
             "use the tokenizer the model was trained with (--tokenizer PATH)",
         ))
     }

@@ -1,0 +1,489 @@
+//! Attention of one strip of rows, head by head, over keys and values packed as panels.
+//!
+//! Each strip packs its own keys and values once; then every strip attends to all of them. With [`Form::I16`], queries,
+//! keys, values and probabilities are rounded to about 13 bits, so that the integer kernels can be used at twice the
+//! speed of f32; that is finer than bf16, and its 32-bit sums are exact.
+
+use super::aligned::Aligned;
+use super::softmax;
+use super::tiles::{Kernels, Panel};
+
+/// How queries, keys and values are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    F32,
+    I16,
+}
+
+/// Sizes that all strips of a network share.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    pub(crate) heads: usize,
+    /// Width of a head.
+    pub(crate) dim: usize,
+    /// Rows of a full strip, a multiple of the panel width.
+    pub(crate) strip: usize,
+    pub(crate) form: Form,
+    /// Whether a position sees only itself and those before it.
+    pub(crate) causal: bool,
+}
+
+impl Shape {
+    /// Width of all heads together.
+    fn width(&self) -> usize {
+        self.heads * self.dim
+    }
+
+    /// Width of a head in whole groups.
+    fn depth(&self) -> usize {
+        self.dim.next_multiple_of(2)
+    }
+
+    /// Width of a head in whole panels.
+    fn padded(&self, nr: usize) -> usize {
+        self.dim.next_multiple_of(nr)
+    }
+
+    /// Largest 16-bit query or key: sums over a head stay within 32 bits.
+    fn key_limit(&self) -> f32 {
+        (f64::from(i32::MAX) / self.depth() as f64).sqrt().min(32_767.0).floor() as f32
+    }
+
+    /// Largest 16-bit probability or value: sums over a strip stay within 32 bits.
+    fn value_limit(&self) -> f32 {
+        (f64::from(i32::MAX) / self.strip as f64).sqrt().min(32_767.0).floor() as f32
+    }
+}
+
+/// Queries of one strip, ready to be multiplied.
+#[derive(Default)]
+pub(crate) struct Queries {
+    f32: Aligned<f32>,
+    i16: Aligned<i16>,
+    /// `[row][head]`.
+    scale: Vec<f32>,
+}
+
+/// Keys and values of one strip, packed.
+#[derive(Default)]
+pub(crate) struct KeyValues {
+    rows: usize,
+    k_f32: Aligned<f32>,
+    v_f32: Aligned<f32>,
+    k_i16: Aligned<i16>,
+    v_i16: Aligned<i16>,
+    /// `[head][key]`.
+    k_scale: Vec<f32>,
+    /// `[head]`.
+    v_scale: Vec<f32>,
+}
+
+/// Scratch of one thread.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    sums_i32: Aligned<i32>,
+    sums_f32: Aligned<f32>,
+    p_i16: Aligned<i16>,
+    p_f32: Aligned<f32>,
+    total: Vec<f32>,
+    out: Aligned<f32>,
+    row: Vec<i16>,
+    scale: Vec<f32>,
+}
+
+/// Packs a strip's rows of `[q | k | v]` (already rotated) for attention.
+pub(crate) fn pack(
+    kernels: &Kernels,
+    shape: &Shape,
+    qkv: &[f32],
+    rows: usize,
+    queries: &mut Queries,
+    kv: &mut KeyValues,
+    scratch: &mut Scratch,
+) {
+    kv.rows = rows;
+    match shape.form {
+        Form::F32 => pack_f32(kernels, shape, qkv, rows, queries, kv),
+        Form::I16 => pack_i16(kernels, shape, qkv, rows, queries, kv, scratch),
+    }
+}
+
+fn pack_f32(kernels: &Kernels, shape: &Shape, qkv: &[f32], rows: usize, queries: &mut Queries, kv: &mut KeyValues) {
+    let (nr, d, dim) = (kernels.nr(), shape.width(), shape.dim);
+    let padded = shape.padded(nr);
+    queries.f32.grow(shape.strip * d);
+    kv.k_f32.grow(shape.heads * shape.strip * dim);
+    kv.v_f32.grow(shape.heads * shape.strip * padded);
+    let scale = 1.0 / (dim as f32).sqrt();
+    for r in 0..shape.strip {
+        for h in 0..shape.heads {
+            let k = &mut kv.k_f32[(h * shape.strip + r / nr * nr) * dim..];
+            let v = &mut kv.v_f32[h * shape.strip * padded..];
+            if r < rows {
+                let row = &qkv[r * 3 * d + h * dim..];
+                for (q, &x) in queries.f32[r * d + h * dim..].iter_mut().zip(&row[..dim]) {
+                    *q = x * scale;
+                }
+                for i in 0..dim {
+                    k[i * nr + r % nr] = row[d + i];
+                    v[(i / nr * shape.strip + r) * nr + i % nr] = row[2 * d + i];
+                }
+            } else {
+                // Rows that are not there: weights of zero must not meet leftovers that are not finite.
+                for i in 0..dim {
+                    k[i * nr + r % nr] = 0.0;
+                    v[(i / nr * shape.strip + r) * nr + i % nr] = 0.0;
+                }
+            }
+        }
+    }
+}
+
+fn pack_i16(
+    kernels: &Kernels,
+    shape: &Shape,
+    qkv: &[f32],
+    rows: usize,
+    queries: &mut Queries,
+    kv: &mut KeyValues,
+    scratch: &mut Scratch,
+) {
+    let (isa, nr, d, dim) = (kernels.isa(), kernels.nr(), shape.width(), shape.dim);
+    let (heads, strip, depth, padded) = (shape.heads, shape.strip, shape.depth(), shape.padded(nr));
+    queries.i16.grow(strip * heads * depth);
+    queries.scale.resize(strip * heads, 0.0);
+    kv.k_i16.grow(heads * strip * depth);
+    kv.v_i16.grow(heads * strip * padded);
+    kv.k_scale.resize(heads * strip, 0.0);
+    kv.v_scale.clear();
+    kv.v_scale.resize(heads, 0.0);
+    scratch.row.resize(heads * depth, 0);
+    scratch.scale.resize(heads, 0.0);
+
+    let limit = shape.key_limit();
+    let inverse_root = 1.0 / (dim as f32).sqrt();
+    for r in 0..rows {
+        let row = &qkv[r * 3 * d..][..3 * d];
+        let q = &mut queries.i16[r * heads * depth..][..heads * depth];
+        let scale = &mut queries.scale[r * heads..][..heads];
+        softmax::heads_to_i16(isa, &row[..d], dim, depth, limit, q, scale);
+        for s in scale {
+            *s *= inverse_root;
+        }
+        softmax::heads_to_i16(isa, &row[d..2 * d], dim, depth, limit, &mut scratch.row, &mut scratch.scale);
+        for h in 0..heads {
+            kv.k_scale[h * strip + r] = scratch.scale[h];
+            let packed = &mut kv.k_i16[(h * strip + r / nr * nr) * depth..];
+            for (pair, k) in scratch.row[h * depth..][..depth].chunks_exact(2).enumerate() {
+                packed[(pair * nr + r % nr) * 2..][..2].copy_from_slice(k);
+            }
+        }
+        softmax::head_peaks(isa, &row[2 * d..], dim, &mut kv.v_scale);
+    }
+
+    let limit = shape.value_limit();
+    for s in &mut kv.v_scale {
+        *s /= limit;
+    }
+    // Two rows at a time: the kernels take their values in pairs.
+    for r in (0..strip).step_by(2) {
+        for h in 0..heads {
+            let packed = &mut kv.v_i16[h * strip * padded..][..strip * padded];
+            let factor = if kv.v_scale[h] > 1e-30 { 1.0 / kv.v_scale[h] } else { 0.0 };
+            let value = |r: usize, i: usize| {
+                if r < rows { (qkv[r * 3 * d + 2 * d + h * dim + i] * factor).round_ties_even() as i16 } else { 0 }
+            };
+            for i in 0..dim {
+                let at = ((i / nr * strip + r) / 2 * nr + i % nr) * 2;
+                (packed[at], packed[at + 1]) = (value(r, i), value(r + 1, i));
+            }
+        }
+    }
+}
+
+/// Attends from a strip's queries to the keys and values of `strips` (all, or those up to its own when causal) and
+/// writes rows of all heads to `out`. `first` is the position of the strip's first row.
+pub(crate) fn attend(
+    kernels: &Kernels,
+    shape: &Shape,
+    queries: &Queries,
+    (first, rows): (usize, usize),
+    strips: &[KeyValues],
+    scratch: &mut Scratch,
+    out: &mut [f32],
+) {
+    let keys: usize = strips.iter().map(|s| s.rows).sum();
+    // Scores of this many rows stay in the second cache.
+    let most = (49_152 / (strips.len() * shape.strip)).clamp(12, 64);
+    let parts = rows.div_ceil(most).max(1);
+    let height = rows.div_ceil(parts);
+    for h in 0..shape.heads {
+        for start in (0..rows).step_by(height.max(1)) {
+            let part = Part {
+                head: h,
+                start,
+                rows: height.min(rows - start),
+                first: first + start,
+                keys,
+            };
+            match shape.form {
+                Form::F32 => attend_f32(kernels, shape, queries, &part, strips, scratch, out),
+                Form::I16 => attend_i16(kernels, shape, queries, &part, strips, scratch, out),
+            }
+        }
+    }
+}
+
+/// Some rows of one head.
+struct Part {
+    head: usize,
+    /// First row within the strip.
+    start: usize,
+    rows: usize,
+    /// Position of the first row.
+    first: usize,
+    /// Keys there are.
+    keys: usize,
+}
+
+impl Part {
+    /// Keys that row `r` of this part sees.
+    fn seen(&self, shape: &Shape, r: usize) -> usize {
+        if shape.causal { (self.first + r + 1).min(self.keys) } else { self.keys }
+    }
+}
+
+fn attend_f32(
+    kernels: &Kernels,
+    shape: &Shape,
+    queries: &Queries,
+    part: &Part,
+    strips: &[KeyValues],
+    scratch: &mut Scratch,
+    out: &mut [f32],
+) {
+    let (isa, nr, d, dim, strip) = (kernels.isa(), kernels.nr(), shape.width(), shape.dim, shape.strip);
+    let (rows, columns) = (part.rows, strips.len() * strip);
+    let padded = shape.padded(nr);
+    let ldp = columns + 16;
+    scratch.sums_f32.grow(rows * columns);
+    scratch.p_f32.grow(rows * ldp);
+    scratch.out.grow(rows * nr);
+    scratch.total.resize(rows.max(scratch.total.len()), 0.0);
+
+    let q = &queries.f32[part.start * d + part.head * dim..];
+    for (panel, c) in scratch.sums_f32[..rows * columns].chunks_exact_mut(rows * nr).enumerate() {
+        let (s, within) = (panel * nr / strip, panel * nr % strip);
+        kernels.f32(Panel {
+            a: q,
+            lda: d,
+            rows,
+            b: &strips[s].k_f32[(part.head * strip + within) * dim..],
+            groups: dim,
+            c,
+            fresh: true,
+        });
+    }
+    for r in 0..rows {
+        let p = &mut scratch.p_f32[r * ldp..][..columns];
+        scratch.total[r] = softmax::probabilities_f32(isa, &scratch.sums_f32, nr, rows, r, part.seen(shape, r), p);
+    }
+    for first in (0..dim).step_by(nr) {
+        for (s, kv) in strips.iter().enumerate() {
+            kernels.f32(Panel {
+                a: &scratch.p_f32[s * strip..],
+                lda: ldp,
+                rows,
+                b: &kv.v_f32[part.head * strip * padded + first * strip..],
+                groups: strip,
+                c: &mut scratch.out,
+                fresh: s == 0,
+            });
+        }
+        let width = nr.min(dim - first);
+        for r in 0..rows {
+            let inverse = 1.0 / scratch.total[r];
+            let to = (part.start + r) * d + part.head * dim + first;
+            for (to, &x) in out[to..to + width].iter_mut().zip(&scratch.out[r * nr..]) {
+                *to = x * inverse;
+            }
+        }
+    }
+}
+
+fn attend_i16(
+    kernels: &Kernels,
+    shape: &Shape,
+    queries: &Queries,
+    part: &Part,
+    strips: &[KeyValues],
+    scratch: &mut Scratch,
+    out: &mut [f32],
+) {
+    let (isa, nr, d, dim, strip) = (kernels.isa(), kernels.nr(), shape.width(), shape.dim, shape.strip);
+    let (rows, columns) = (part.rows, strips.len() * strip);
+    let (depth, padded, heads) = (shape.depth(), shape.padded(nr), shape.heads);
+    let ldp = columns + 32;
+    scratch.sums_i32.grow(rows * columns.max(nr));
+    scratch.p_i16.grow(rows * ldp);
+    scratch.out.grow(rows * nr);
+    scratch.total.resize(rows.max(scratch.total.len()), 0.0);
+
+    let q = &queries.i16[part.start * heads * depth + part.head * depth..];
+    for (panel, c) in scratch.sums_i32[..rows * columns].chunks_exact_mut(rows * nr).enumerate() {
+        let (s, within) = (panel * nr / strip, panel * nr % strip);
+        kernels.i16(Panel {
+            a: q,
+            lda: heads * depth,
+            rows,
+            b: &strips[s].k_i16[(part.head * strip + within) * depth..],
+            groups: depth / 2,
+            c,
+            fresh: true,
+        });
+    }
+    scratch.scale.clear();
+    for kv in strips {
+        scratch.scale.extend_from_slice(&kv.k_scale[part.head * strip..][..strip]);
+    }
+    // Zero, or NaN if a key is not finite: integers would hide it.
+    let poison: f32 = scratch.scale[..part.keys].iter().map(|s| s * 0.0).sum();
+    for r in 0..rows {
+        let scale = queries.scale[(part.start + r) * heads + part.head];
+        let p = &mut scratch.p_i16[r * ldp..][..columns];
+        scratch.total[r] = softmax::probabilities_i16(
+            isa,
+            &scratch.sums_i32,
+            nr,
+            rows,
+            r,
+            part.seen(shape, r),
+            &scratch.scale,
+            scale,
+            shape.value_limit(),
+            p,
+        ) + poison;
+    }
+    for first in (0..dim).step_by(nr) {
+        let width = nr.min(dim - first);
+        for (s, kv) in strips.iter().enumerate() {
+            kernels.i16(Panel {
+                a: &scratch.p_i16[s * strip..],
+                lda: ldp,
+                rows,
+                b: &kv.v_i16[part.head * strip * padded + first * strip..],
+                groups: strip / 2,
+                c: &mut scratch.sums_i32,
+                fresh: true,
+            });
+            let sums = &scratch.sums_i32[..rows * nr];
+            softmax::add_scaled(isa, sums, kv.v_scale[part.head], s == 0, &mut scratch.out[..rows * nr]);
+        }
+        for r in 0..rows {
+            let inverse = 1.0 / scratch.total[r];
+            let to = (part.start + r) * d + part.head * dim + first;
+            for (to, &x) in out[to..to + width].iter_mut().zip(&scratch.out[r * nr..]) {
+                *to = x * inverse;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::isa::Isa;
+    use super::*;
+
+    /// A fixed, varied number in [-1, 1].
+    fn unit(i: usize) -> f32 {
+        ((i.wrapping_mul(2_654_435_761) >> 7) % 4001) as f32 / 2000.0 - 1.0
+    }
+
+    /// Softmax attention, written out in f64 over rows of `[q | k | v]`.
+    fn plain(qkv: &[f32], tokens: usize, heads: usize, dim: usize, causal: bool) -> Vec<f64> {
+        let d = heads * dim;
+        let at = |t: usize, part: usize, h: usize, i: usize| f64::from(qkv[t * 3 * d + part * d + h * dim + i]);
+        let mut out = vec![0.0; tokens * d];
+        for t in 0..tokens {
+            for h in 0..heads {
+                let seen = if causal { t + 1 } else { tokens };
+                let score = |s: usize| {
+                    (0..dim).map(|i| at(t, 0, h, i) * at(s, 1, h, i)).sum::<f64>() / (dim as f64).sqrt()
+                };
+                let weights: Vec<f64> = (0..seen).map(|s| score(s).exp()).collect();
+                let total: f64 = weights.iter().sum();
+                for i in 0..dim {
+                    out[t * d + h * dim + i] = (0..seen).map(|s| weights[s] * at(s, 2, h, i)).sum::<f64>() / total;
+                }
+            }
+        }
+        out
+    }
+
+    fn fast(isa: Isa, shape: Shape, qkv: &[f32], tokens: usize) -> Vec<f32> {
+        let kernels = Kernels::new(isa);
+        let d = shape.width();
+        let mut scratch = Scratch::default();
+        let starts: Vec<usize> = (0..tokens).step_by(shape.strip).collect();
+        let (mut queries, mut strips) = (Vec::new(), Vec::new());
+        for &first in &starts {
+            let rows = shape.strip.min(tokens - first);
+            let (mut q, mut kv) = (Queries::default(), KeyValues::default());
+            pack(&kernels, &shape, &qkv[first * 3 * d..], rows, &mut q, &mut kv, &mut scratch);
+            queries.push(q);
+            strips.push(kv);
+        }
+        let mut out = vec![0.0; tokens * d];
+        for (i, &first) in starts.iter().enumerate() {
+            let rows = shape.strip.min(tokens - first);
+            let seen = if shape.causal { &strips[..=i] } else { &strips[..] };
+            attend(&kernels, &shape, &queries[i], (first, rows), seen, &mut scratch, &mut out[first * d..]);
+        }
+        out
+    }
+
+    #[test]
+    fn agrees_with_plain_attention_on_odd_shapes() {
+        for isa in Isa::available() {
+            for (tokens, heads, dim) in [(1, 2, 8), (7, 3, 7), (33, 2, 64), (64, 1, 48), (97, 2, 20), (200, 1, 33)] {
+                let qkv: Vec<f32> = (0..tokens * 3 * heads * dim).map(|i| 2.0 * unit(i)).collect();
+                for causal in [false, true] {
+                    let want = plain(&qkv, tokens, heads, dim, causal);
+                    for (form, allowed) in [(Form::F32, 2e-5), (Form::I16, 2e-3)] {
+                        let shape = Shape {
+                            heads,
+                            dim,
+                            strip: 32,
+                            form,
+                            causal,
+                        };
+                        let got = fast(isa, shape, &qkv, tokens);
+                        let worst = got.iter().zip(&want).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
+                        assert!(worst < allowed, "{isa:?} {form:?} {tokens}x{heads}x{dim} {causal}: {worst}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn causal_rows_do_not_see_later_ones() {
+        let (tokens, heads, dim) = (70, 2, 16);
+        let shape = Shape {
+            heads,
+            dim,
+            strip: 32,
+            form: Form::F32,
+            causal: true,
+        };
+        let mut qkv: Vec<f32> = (0..tokens * 3 * heads * dim).map(unit).collect();
+        let before = fast(Isa::best(), shape, &qkv, tokens);
+        for x in &mut qkv[50 * 3 * heads * dim..] {
+            *x = -*x;
+        }
+        let after = fast(Isa::best(), shape, &qkv, tokens);
+        let (same, changed) = (50 * heads * dim, 51 * heads * dim);
+        assert_eq!(before[..same], after[..same]);
+        assert_ne!(before[same..changed], after[same..changed]);
+    }
+}

@@ -1,0 +1,55 @@
+//! The head: hidden states of chosen rows to logits, a cacheful at a time.
+
+use super::acts::Acts;
+use super::block::{Scratch, Strip};
+use super::linear::Linear;
+use super::math::Finish;
+use super::threads::Threads;
+use super::tiles::Kernels;
+
+/// Bytes of logits a block of rows may have.
+const BLOCK_BYTES: usize = 1 << 20;
+
+/// Buffers of the head.
+#[derive(Default)]
+pub(crate) struct Head {
+    logits: Vec<f32>,
+    acts: Acts,
+}
+
+impl Head {
+    /// Rows that are computed together: few enough to stay in cache, enough to pay for streaming the weights.
+    pub(crate) fn block_rows(width: usize, threads: usize) -> usize {
+        (BLOCK_BYTES / (4 * width)).clamp(16, 32) * threads
+    }
+
+    /// Logits of `rows` (positions in the strips, each of `strip_rows` rows), at most [`Head::block_rows`] of them.
+    pub(crate) fn block(
+        &mut self,
+        kernels: &Kernels,
+        threads: &Threads<Scratch>,
+        layer: &Linear,
+        strips: &[Strip],
+        strip_rows: usize,
+        rows: &[u32],
+    ) -> &mut [f32] {
+        let (count, width) = (rows.len(), layer.n());
+        self.acts.shape(layer.scheme(), count, layer.k());
+        for (to, &row) in rows.iter().enumerate() {
+            let row = row as usize;
+            self.acts.copy(to, &strips[row / strip_rows].last, row % strip_rows);
+        }
+        if self.logits.len() < count * width {
+            self.logits.resize(count * width, 0.0);
+        }
+        let logits = &mut self.logits[..count * width];
+        let share = count.div_ceil(threads.count()).max(1);
+        let mut parts: Vec<&mut [f32]> = logits.chunks_mut(share * width).collect();
+        let acts = &self.acts;
+        threads.each(&mut parts, |i, out, scratch| {
+            let part = (i * share, out.len() / width);
+            layer.apply(kernels, acts, part, &mut scratch.work, out, width, Finish::Store);
+        });
+        logits
+    }
+}

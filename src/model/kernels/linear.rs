@@ -1,0 +1,324 @@
+//! Linear layers: weights packed once at load, products with fused endings.
+
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+
+use rayon::prelude::*;
+
+use super::acts::Acts;
+use super::aligned::Aligned;
+use super::math::{self, Columns, Finish};
+use super::tiles::{Kernels, Panel};
+use crate::model::weights::Matrix;
+
+/// How a layer's weights are kept and multiplied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// f32 throughout.
+    #[default]
+    F32,
+    /// bf16 weights, widened to f32 panel by panel: for CPUs without bf16 products.
+    Bf16Wide,
+    /// bf16 weights and activations, f32 sums.
+    Bf16,
+    /// 8-bit weights, activations of up to 16 bits, exact 32-bit sums.
+    Int8,
+    /// 8-bit weights, 8-bit activations, exact 32-bit sums.
+    Int8Byte,
+}
+
+impl Scheme {
+    /// Values of `k` one instruction takes together.
+    fn group(self) -> usize {
+        match self {
+            Self::F32 | Self::Bf16Wide => 1,
+            Self::Bf16 | Self::Int8 => 2,
+            Self::Int8Byte => 4,
+        }
+    }
+
+    pub(crate) fn is_int8(self) -> bool {
+        matches!(self, Self::Int8 | Self::Int8Byte)
+    }
+}
+
+/// A weight matrix as it comes from a file: row-major `(out, in)`.
+#[derive(Clone, Copy)]
+pub(crate) enum Weights<'a> {
+    F32(&'a [f32]),
+    /// One scale an output channel.
+    Int8(&'a [i8], &'a [f32]),
+}
+
+impl Weights<'_> {
+    fn rows(&self, k: usize) -> usize {
+        match self {
+            Self::F32(w) => w.len() / k,
+            Self::Int8(w, _) => w.len() / k,
+        }
+    }
+
+    fn float_row(&self, k: usize, row: usize, out: &mut [f32]) {
+        match self {
+            Self::F32(w) => out.copy_from_slice(&w[row * k..][..k]),
+            Self::Int8(q, scale) => {
+                for (out, &q) in out.iter_mut().zip(&q[row * k..]) {
+                    *out = f32::from(q) * scale[row];
+                }
+            }
+        }
+    }
+
+    /// Writes a row as 8-bit integers and returns its scale.
+    fn int8_row(&self, k: usize, row: usize, out: &mut [i8]) -> f32 {
+        match self {
+            Self::F32(w) => quantise_channel(&w[row * k..][..k], out),
+            Self::Int8(q, scale) => {
+                out.copy_from_slice(&q[row * k..][..k]);
+                scale[row]
+            }
+        }
+    }
+}
+
+impl<'a> From<&'a Matrix> for Weights<'a> {
+    fn from(matrix: &'a Matrix) -> Self {
+        match matrix {
+            Matrix::F32(w) => Self::F32(w),
+            Matrix::Int8 { q, scale } => Self::Int8(q, scale),
+        }
+    }
+}
+
+/// Lays rows out as the kernels want them, panels in parallel; `fill` writes one row of `depth` values, zero before.
+fn panels<T: Copy + Default + Send + Sync>(
+    nr: usize,
+    depth: usize,
+    group: usize,
+    padded: usize,
+    fill: impl Fn(usize, &mut [T]) + Sync,
+) -> Aligned<T> {
+    let mut packed = Aligned::new(padded * depth);
+    packed.par_chunks_mut((nr * depth).max(1)).enumerate().for_each(|(panel, out)| {
+        let mut row = vec![T::default(); depth];
+        for j in 0..nr {
+            row.fill(T::default());
+            fill(panel * nr + j, &mut row);
+            for (to, from) in out[j * group..].chunks_mut(nr * group).zip(row.chunks_exact(group)) {
+                to[..group].copy_from_slice(from);
+            }
+        }
+    });
+    packed
+}
+
+/// Values of `k` that are worked on together, so that a widened panel stays in the first cache.
+const K_BLOCK: usize = 512;
+
+enum Packed {
+    F32(Aligned<f32>),
+    Bf16(Aligned<u16>),
+    Int8(Aligned<i8>),
+}
+
+/// A linear layer `y = x Wᵀ + b`, packed for one set of kernels.
+pub(crate) struct Linear {
+    scheme: Scheme,
+    n: usize,
+    k: usize,
+    nr: usize,
+    packed: Packed,
+    scale: Vec<f32>,
+    offset: Vec<i32>,
+    bias: Vec<f32>,
+}
+
+/// Scratch of one thread for products.
+#[derive(Default)]
+pub(crate) struct Work {
+    i32: Aligned<i32>,
+    f32: Aligned<f32>,
+    wide_i16: Aligned<i16>,
+    wide_f32: Aligned<f32>,
+}
+
+impl Linear {
+    /// Packs matrices stacked along their outputs, each `(rows, k)`; `bias` is empty or one value an output.
+    pub(crate) fn pack(
+        kernels: &Kernels,
+        scheme: Scheme,
+        k: usize,
+        parts: &[Weights<'_>],
+        mut bias: Vec<f32>,
+    ) -> Self {
+        let nr = kernels.nr();
+        let group = scheme.group();
+        let n: usize = parts.iter().map(|part| part.rows(k)).sum();
+        let padded = n.next_multiple_of(nr);
+        let depth = k.next_multiple_of(group);
+        let mut scale = vec![0.0; if scheme.is_int8() { padded } else { 0 }];
+        let mut offset = vec![0; if scheme == Scheme::Int8Byte { padded } else { 0 }];
+        if !bias.is_empty() {
+            bias.resize(padded, 0.0);
+        }
+        let row_of = |mut row: usize| {
+            for part in parts {
+                if row < part.rows(k) {
+                    return Some((part, row));
+                }
+                row -= part.rows(k);
+            }
+            None
+        };
+        let packed = match scheme {
+            Scheme::F32 => Packed::F32(panels(nr, depth, group, padded, |row, out: &mut [f32]| {
+                if let Some((part, r)) = row_of(row) {
+                    part.float_row(k, r, &mut out[..k]);
+                }
+            })),
+            Scheme::Bf16 | Scheme::Bf16Wide => {
+                Packed::Bf16(panels(nr, depth, group, padded, |row, out: &mut [u16]| {
+                    if let Some((part, r)) = row_of(row) {
+                        let mut wide = vec![0.0; k];
+                        part.float_row(k, r, &mut wide);
+                        math::to_bf16(kernels.isa(), &wide, out);
+                    }
+                }))
+            }
+            Scheme::Int8 | Scheme::Int8Byte => {
+                let scales: Vec<AtomicU32> = scale.iter().map(|_| AtomicU32::new(0)).collect();
+                let sums: Vec<AtomicI32> = scale.iter().map(|_| AtomicI32::new(0)).collect();
+                let packed = panels(nr, depth, group, padded, |row, out: &mut [i8]| {
+                    if let Some((part, r)) = row_of(row) {
+                        let scale = part.int8_row(k, r, &mut out[..k]);
+                        let sum: i32 = out.iter().map(|&q| i32::from(q)).sum();
+                        scales[row].store(scale.to_bits(), Ordering::Relaxed);
+                        sums[row].store(sum, Ordering::Relaxed);
+                    }
+                });
+                for (scale, bits) in scale.iter_mut().zip(scales) {
+                    *scale = f32::from_bits(bits.into_inner());
+                }
+                for (offset, sum) in offset.iter_mut().zip(sums) {
+                    // Activations are stored 128 too high.
+                    *offset = 128 * sum.into_inner();
+                }
+                Packed::Int8(packed)
+            }
+        };
+        Self {
+            scheme,
+            n,
+            k,
+            nr,
+            packed,
+            scale,
+            offset,
+            bias,
+        }
+    }
+
+    pub(crate) fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// Outputs.
+    pub(crate) fn n(&self) -> usize {
+        self.n
+    }
+
+    /// Inputs.
+    pub(crate) fn k(&self) -> usize {
+        self.k
+    }
+
+    /// Writes the layer's result for rows `first..first + rows` of `acts` to `out`, rows of `stride`.
+    pub(crate) fn apply(
+        &self,
+        kernels: &Kernels,
+        acts: &Acts,
+        (first, rows): (usize, usize),
+        work: &mut Work,
+        out: &mut [f32],
+        stride: usize,
+        finish: Finish<'_>,
+    ) {
+        debug_assert!(acts.scheme() == self.scheme && acts.k() == self.k);
+        if rows == 0 {
+            return;
+        }
+        let isa = kernels.isa();
+        let (nr, group, lda) = (self.nr, self.scheme.group(), acts.stride());
+        let depth = self.k.next_multiple_of(group);
+        let sums = rows * nr;
+        work.i32.grow(sums);
+        work.f32.grow(sums);
+        for (panel, start) in (0..self.n).step_by(nr).enumerate() {
+            for from in (0..depth).step_by(K_BLOCK) {
+                let len = K_BLOCK.min(depth - from);
+                let (fresh, groups) = (from == 0, len / group);
+                let b = panel * nr * depth + from * nr..panel * nr * depth + (from + len) * nr;
+                let a = first * lda + from;
+                macro_rules! panel {
+                    ($a:expr, $b:expr, $c:ident) => {
+                        Panel {
+                            a: &$a[a..],
+                            lda,
+                            rows,
+                            b: $b,
+                            groups,
+                            c: &mut work.$c,
+                            fresh,
+                        }
+                    };
+                }
+                match (&self.packed, self.scheme) {
+                    (Packed::F32(w), _) => kernels.f32(panel!(acts.f32, &w[b], f32)),
+                    (Packed::Bf16(w), Scheme::Bf16) => kernels.bf16(panel!(acts.bf16, &w[b], f32)),
+                    (Packed::Bf16(w), _) => {
+                        work.wide_f32.grow(b.len());
+                        math::widen_bf16(isa, &w[b], &mut work.wide_f32);
+                        kernels.f32(panel!(acts.f32, &work.wide_f32, f32));
+                    }
+                    (Packed::Int8(w), Scheme::Int8Byte) => kernels.u8(panel!(acts.u8, &w[b], i32)),
+                    (Packed::Int8(w), _) => {
+                        work.wide_i16.grow(b.len());
+                        math::widen_i8(isa, &w[b], &mut work.wide_i16);
+                        kernels.i16(panel!(acts.i16, &work.wide_i16, i32));
+                    }
+                }
+            }
+            let width = nr.min(self.n - start);
+            let part = |x: usize| start.min(x)..(start + nr).min(x);
+            let columns = Columns {
+                scale: &self.scale[part(self.scale.len())],
+                offset: &self.offset[part(self.offset.len())],
+                bias: &self.bias[part(self.bias.len())],
+            };
+            let finish = match finish {
+                Finish::GateAdd(gate) => Finish::GateAdd(&gate[start..start + width]),
+                other => other,
+            };
+            let row_scale = &acts.scale[first..first + rows];
+            let out = &mut out[start..];
+            if self.scheme.is_int8() {
+                math::finish_i32(isa, &work.i32[..sums], nr, row_scale, columns, finish, out, stride, width);
+            } else {
+                math::finish_f32(isa, &work.f32[..sums], nr, row_scale, columns, finish, out, stride, width);
+            }
+        }
+    }
+}
+
+/// Rounds one output channel to 8 bits (±127) and returns its scale.
+pub(crate) fn quantise_channel(w: &[f32], q: &mut [i8]) -> f32 {
+    let peak = w.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+    let scale = peak / 127.0;
+    if scale < 1e-30 {
+        q.fill(0);
+        return 0.0;
+    }
+    for (q, w) in q.iter_mut().zip(w) {
+        *q = (w / scale).round() as i8;
+    }
+    scale
+}
