@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::flow::SolverKind;
 use crate::model::{Entry, ModelPlace, OpenOptions, Precision};
+use crate::run::export::ExportArgs;
+use crate::run::tape::TapeArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -40,6 +42,10 @@ pub struct Cli {
 pub enum Verb {
     /// Write text without a screen: plain, coloured, or as a trace
     Sample(SampleArgs),
+    /// Make a page, picture, recording, figure or text of a trace
+    Export(ExportArgs),
+    /// Perform a script of keys and waits, and record it
+    Tape(TapeArgs),
     /// Compute logits for given states, for checking against other implementations
     Probe(ProbeArgs),
     /// Print shell completions

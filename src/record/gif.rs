@@ -8,7 +8,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use gif::{DisposalMethod, Encoder, EncodingError, Frame, Repeat};
+use gif::{DisposalMethod, Encoder, EncodingError, Extension, Frame, Repeat};
 use ratatui::buffer::Buffer;
 
 use super::palette::Palette;
@@ -30,6 +30,8 @@ pub struct Options {
     pub canvas: Option<(u16, u16)>,
     /// Frames that would begin after this many bytes are left out.
     pub max_bytes: u64,
+    /// Said in a comment of the file; players ignore it.
+    pub comment: Option<String>,
 }
 
 impl Default for Options {
@@ -41,6 +43,7 @@ impl Default for Options {
             idle: Duration::from_secs(5),
             canvas: None,
             max_bytes: 256 << 20,
+            comment: None,
         }
     }
 }
@@ -115,6 +118,11 @@ impl<W: Write> Gif<W> {
             let counting = Counting { out, bytes: 0 };
             let mut encoder = Encoder::new(counting, w as u16, h as u16, &self.global.bytes()).map_err(failed)?;
             encoder.set_repeat(Repeat::Infinite).map_err(failed)?;
+            if let Some(comment) = &self.options.comment {
+                // A block of a comment holds at most 255 bytes.
+                let blocks: Vec<&[u8]> = comment.as_bytes().chunks(255).collect();
+                encoder.write_raw_extension(Extension::Comment.into(), &blocks).map_err(failed)?;
+            }
             let frame = self.encode(&raster, raster.whole(), delay);
             encoder.write_lzw_pre_encoded_frame(&frame).map_err(failed)?;
             self.shown = raster.pixels().to_vec();

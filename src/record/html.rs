@@ -36,16 +36,16 @@ pub enum Scheme {
     Dark,
 }
 
-/// Writes the page of these runs; `open` (an index) is the one on it at first.
+/// Writes the page of these runs; `open` says which is on it at first (an index), and at which step if not the last.
 pub fn write(
     out: &mut impl Write,
     vocab: &Vocab,
     runs: &[&Timeline],
-    open: usize,
+    open: (usize, Option<u32>),
     scheme: Scheme,
     progress: &mut dyn Progress,
 ) -> Result<(), RecordError> {
-    let Some(shown) = runs.get(open).or(runs.first()) else {
+    let Some(shown) = runs.get(open.0).or(runs.first()) else {
         return Err(RecordError::Request("the trace has no run".to_owned()));
     };
     let scheme = match scheme {
@@ -122,7 +122,7 @@ fn data(
     out: &mut impl Write,
     vocab: &Vocab,
     runs: &[&Timeline],
-    open: usize,
+    (open, step): (usize, Option<u32>),
     progress: &mut dyn Progress,
 ) -> Result<(), RecordError> {
     let (mut labels, mut shows) = (Table::default(), Table::default());
@@ -130,7 +130,7 @@ fn data(
     let mut label_of: HashMap<u32, usize> = HashMap::new();
     let total = runs.iter().map(|run| u64::from(run.newest()) + 1).sum();
     let mut done = 0;
-    write!(out, "{{\"open\":{},\"runs\":[", open.min(runs.len() - 1))?;
+    write!(out, "{{\"open\":{},\"step\":{},\"runs\":[", open.min(runs.len() - 1), json!(step))?;
     for (index, timeline) in runs.iter().enumerate() {
         let comma = if index == 0 { "" } else { "," };
         let head = run_head(timeline).to_string();

@@ -1,5 +1,6 @@
 //! One file a verb: what the program does once the arguments are parsed.
 
+pub mod export;
 mod headless;
 pub mod infill;
 mod interrupt;
@@ -7,7 +8,9 @@ pub mod looks;
 pub mod probe;
 mod progress;
 pub mod setup;
+pub mod tape;
 pub mod tui;
+mod work;
 
 use std::io::{self, IsTerminal, Write};
 
@@ -24,6 +27,8 @@ pub fn dispatch(cli: Cli) -> Result<(), Error> {
         None if io::stdout().is_terminal() => tui::run(&cli.run, &cli.screen),
         None => headless::sample(&headless::plainly(cli.run)),
         Some(Verb::Sample(args)) => headless::sample(&args),
+        Some(Verb::Export(args)) => export::export(&args),
+        Some(Verb::Tape(args)) => tape::tape(&args),
         Some(Verb::Probe(args)) => run_probe(&args),
         Some(Verb::Completions { shell }) => {
             let mut page = Vec::new();

@@ -29,7 +29,9 @@ fn title_legend_and_numbers_are_there() {
     let (vocab, run, theme) = (runs::vocab(), runs::plain(40, 8), Theme::dark(Depth::True));
     let figure = Figure { vocab: &vocab, timeline: &run, theme: &theme, width: 100 };
     let text = screen::text(&figure.strip(&[0, 4, 8]));
-    for want in ["tiny <model> · cumulative scalar · seed 7 · 40 tokens", "step 4/8   perplexity 100   ", "early", "late"] {
+    for want in
+        ["tiny <model> · cumulative scalar · seed 7 · 40 tokens", "step 4/8   perplexity 100   ", "early", "late"]
+    {
         assert!(text.contains(want), "{want}: {text}");
     }
     assert!(text.contains("step 0/8   entropy"), "no perplexity where there is none: {text}");
@@ -68,11 +70,42 @@ fn hostile_texts_leave_the_tex_alone() {
     let figure = Figure { vocab: &vocab, timeline: &run, theme: &theme, width: 70 };
     let fragment = tex::render(&figure, 5);
     let ours = [
-        "begingroup", "colorbox", "definecolor", "endgroup", "ensuremath", "fboxsep", "footnotesize", "fsfrozen",
-        "fsplain", "fsreturn", "fstoken", "hookleftarrow", "hskip", "itshape", "mbox", "noindent", "par",
-        "providecommand", "raggedright", "relax", "rule", "setlength", "strut", "textasciicircum",
-        "textasciigrave", "textasciitilde", "textbackslash", "textbar", "textcolor", "textgreater", "textless",
-        "textquotedbl", "ttfamily", "usepackage", "P", "textperiodcentered",
+        "begingroup",
+        "colorbox",
+        "definecolor",
+        "endgroup",
+        "ensuremath",
+        "fboxsep",
+        "footnotesize",
+        "fsfrozen",
+        "fsplain",
+        "fsreturn",
+        "fstoken",
+        "hookleftarrow",
+        "hskip",
+        "itshape",
+        "mbox",
+        "noindent",
+        "par",
+        "providecommand",
+        "raggedright",
+        "relax",
+        "rule",
+        "setlength",
+        "strut",
+        "textasciicircum",
+        "textasciigrave",
+        "textasciitilde",
+        "textbackslash",
+        "textbar",
+        "textcolor",
+        "textgreater",
+        "textless",
+        "textquotedbl",
+        "ttfamily",
+        "usepackage",
+        "P",
+        "textperiodcentered",
     ];
     let mut depth = 0_i32;
     for line in fragment.lines() {

@@ -13,7 +13,7 @@ use crate::runs;
 
 fn page(vocab: &Vocab, timelines: &[&Timeline]) -> String {
     let mut out = Vec::new();
-    write(&mut out, vocab, timelines, timelines.len() - 1, Scheme::Auto, &mut ()).expect("written");
+    write(&mut out, vocab, timelines, (timelines.len() - 1, None), Scheme::Auto, &mut ()).expect("written");
     String::from_utf8(out).expect("UTF-8")
 }
 
@@ -79,7 +79,10 @@ fn the_data_rebuild_every_frame() {
         for (position, &id) in ids.iter().enumerate() {
             assert_eq!(labels[position], token_label(&vocab, id));
         }
-        assert_eq!(frame["ids"].as_array().expect("ids").len() / 2, if step == 0 { 60 } else { run.changed_count(step as u32) });
+        assert_eq!(
+            frame["ids"].as_array().expect("ids").len() / 2,
+            if step == 0 { 60 } else { run.changed_count(step as u32) }
+        );
         assert_eq!(frame["ppl"].as_f64().is_some(), step > 0 && step % 2 == 0);
     }
     assert_eq!(data["runs"][0]["levels"].as_array().map(Vec::len), Some(9));
@@ -97,7 +100,8 @@ fn hostile_texts_stay_texts() {
         "section", "aside", "footer", "div", "input", "output", "span", "kbd", "noscript", "br", "script",
     ];
     for tag in markup.split('<').skip(1) {
-        let name = tag.trim_start_matches('/').split(|c: char| !c.is_ascii_alphanumeric() && c != '!').next().unwrap_or("");
+        let name =
+            tag.trim_start_matches('/').split(|c: char| !c.is_ascii_alphanumeric() && c != '!').next().unwrap_or("");
         assert!(ours.contains(&name), "an element that is not ours: <{}", &tag[..tag.len().min(40)]);
         let inside = tag.split('>').next().unwrap_or("");
         assert!(!inside.contains("onerror") && !inside.contains("onload"), "{inside}");
@@ -185,8 +189,20 @@ fn keys_scrub_play_and_hover_in_a_real_browser() {
     let log = result["log"].as_array().expect("a log");
     let text_at = |step: u32| pieces(&vocab, &run.ids(step)).into_iter().map(|p| p.text).collect::<String>();
     let steps = [
-        ("start", 5), ("Home", 0), ("ArrowRight", 1), ("ArrowRight", 2), ("ArrowLeft", 1), ("End", 8),
-        ("ArrowRight", 8), ("3", 3), ("0", 0), ("x", 0), ("scrub", 2), ("Home", 0), (" ", 0), ("played", 8),
+        ("start", 5),
+        ("Home", 0),
+        ("ArrowRight", 1),
+        ("ArrowRight", 2),
+        ("ArrowLeft", 1),
+        ("End", 8),
+        ("ArrowRight", 8),
+        ("3", 3),
+        ("0", 0),
+        ("x", 0),
+        ("scrub", 2),
+        ("Home", 0),
+        (" ", 0),
+        ("played", 8),
     ];
     for (entry, (what, step)) in log.iter().zip(steps) {
         assert_eq!(entry[0], what);

@@ -86,7 +86,8 @@ fn run(number: u32, tokens: usize, steps: usize, ids: u32) -> Timeline {
                 now[position] = id(next(ids + 3));
             }
         }
-        let detail: Vec<Detail> = (0..tokens).map(|i| Detail { prob: 0.25 + i as f32 / 1e4, ..Detail::default() }).collect();
+        let detail: Vec<Detail> =
+            (0..tokens).map(|i| Detail { prob: 0.25 + i as f32 / 1e4, ..Detail::default() }).collect();
         timeline.push(frame(step, &now, Some(detail.into()))).expect("a frame");
         if step % 2 == 0 {
             timeline.set_score(step, Score { perplexity: Some(400.0 / f64::from(step)), ..Score::default() });

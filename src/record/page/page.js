@@ -176,7 +176,7 @@
     const index = data.runs.findIndex(r => String(r.run) === wanted.get('run'));
     open(index >= 0 ? index : data.open);
     const k = parseInt(wanted.get('step'), 10);
-    show(Number.isNaN(k) ? step : k);
+    show(!Number.isNaN(k) ? k : index < 0 && data.step !== null ? data.step : step);
   }
 
   document.addEventListener('keydown', event => {
