@@ -9,9 +9,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use fewstep::flow::{RunConfig, Sampler, Want};
 use fewstep::model::kernels::{FastDit, Isa};
-use fewstep::model::{Cancel, Input, ModelError, ModelSpec, Network, Precision, Source, synthetic};
+use fewstep::model::{ModelSpec, Network, Precision, Source, synthetic};
+use fewstep::run::bench;
 
 /// A shape of the table: hidden, blocks, heads, vocabulary, tokens.
 #[derive(Clone, Copy)]
@@ -34,6 +34,7 @@ options:
   --reference      candle's reference path too
   --python PATH    Python with PyTorch (default python3); none: leave PyTorch out
   --modes A,B      PyTorch modes: f32, bf16, autocast, compiled, compiled-f32
+  --cpus A,B       run on these processors only, once everything is compiled (needs taskset)
   --no-growth      leave out how cost grows with tokens
 ";
 
@@ -47,6 +48,7 @@ struct Options {
     reference: bool,
     python: String,
     modes: Vec<String>,
+    cpus: Option<String>,
     growth: bool,
 }
 
@@ -61,6 +63,7 @@ fn main() {
         reference: false,
         python: "python3".to_owned(),
         modes: ["f32", "bf16", "autocast", "compiled"].map(str::to_owned).to_vec(),
+        cpus: None,
         growth: true,
     };
     let mut args = std::env::args().skip(1);
@@ -89,6 +92,7 @@ fn main() {
             "--reference" => options.reference = true,
             "--python" => options.python = value(),
             "--modes" => options.modes = value().split(',').map(str::to_owned).collect(),
+            "--cpus" => options.cpus = Some(value()),
             "--no-growth" => options.growth = false,
             "--bench" => {}
             "--help" => {
@@ -104,6 +108,17 @@ fn main() {
     if options.precisions.is_empty() {
         options.precisions = vec![Precision::F32, Precision::Bf16, Precision::Int8];
     }
+    // All at once, as compiling takes PyTorch a minute; then all wait while one is measured.
+    let mut torches: Vec<Option<Torch>> = options.shapes.iter().map(|&shape| Torch::start(&options, shape)).collect();
+    for torch in &mut torches {
+        *torch = torch.take().and_then(Torch::ready);
+    }
+    if let Some(cpus) = &options.cpus {
+        pin(cpus, std::process::id());
+        for torch in torches.iter().flatten() {
+            pin(cpus, torch.child.id());
+        }
+    }
     rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads)
         .build_global()
@@ -111,11 +126,19 @@ fn main() {
     println!("kernels here: {}", Isa::available().iter().map(|i| i.name()).collect::<Vec<_>>().join(" "));
     let peak = peak();
     println!("plain f32 GEMM (gemm crate, 1536³): {peak:.0} GFLOP/s on {} threads\n", options.threads);
-    for &shape in &options.shapes {
-        table(&options, shape, peak);
+    for (&shape, torch) in options.shapes.iter().zip(torches) {
+        table(&options, shape, torch, peak);
     }
     if options.growth {
         growth(&options);
+    }
+}
+
+/// Keeps all threads of a process on some processors.
+fn pin(cpus: &str, process: u32) {
+    let done = Command::new("taskset").args(["-acp", cpus, &process.to_string()]).stdout(Stdio::null()).status();
+    if !done.is_ok_and(|status| status.success()) {
+        println!("(taskset could not pin process {process} to {cpus})");
     }
 }
 
@@ -187,11 +210,10 @@ struct Variant {
     network: Vec<f64>,
 }
 
-fn table(options: &Options, shape: Shape, peak: f64) {
+fn table(options: &Options, shape: Shape, mut torch: Option<Torch>, peak: f64) {
     let Shape(d, l, h, v, t) = shape;
     println!("hidden {d}, {l} blocks, {h} heads, V {v}, {t} tokens, {} threads", options.threads);
     let ids: Vec<u32> = (0..t).map(|i| (i * 2_654_435_761 % v) as u32).collect();
-    let mut torch = Torch::start(options, shape);
     let checkpoint = synthetic::model(spec(shape), 1, true);
     let mut variants = Vec::new();
     let mut add = |name: String, runner| {
@@ -254,55 +276,10 @@ fn table(options: &Options, shape: Shape, peak: f64) {
     println!("  ({} rounds; ratio of medians to PyTorch's fastest mode)\n", variants.first().map_or(0, |v| v.step.len()));
 }
 
-/// The fourth of eight steps as the sampler takes it: milliseconds of all of it, and of forward pass and head alone.
+/// One step as the sampler takes it: milliseconds of all of it, and of forward pass and head alone.
 fn step(net: &mut dyn Network, ids: &[u32]) -> (f64, f64) {
-    let config = RunConfig::new(1, ids.len(), 8);
-    let mut sampler = Sampler::resume(net.spec(), config, 3, ids.to_vec()).unwrap_or_else(|e| stop(&e.to_string()));
-    let mut timed = Timed { net, spent: Duration::ZERO };
-    let began = Instant::now();
-    let frame = sampler.step(&mut timed, Want::Detail, &Cancel::new()).unwrap_or_else(|e| stop(&e.to_string()));
-    let all = began.elapsed();
-    std::hint::black_box(frame);
-    (all.as_secs_f64() * 1e3, timed.spent.as_secs_f64() * 1e3)
-}
-
-/// A network that adds up its own time.
-struct Timed<'a> {
-    net: &'a mut dyn Network,
-    spent: Duration,
-}
-
-impl Network for Timed<'_> {
-    fn spec(&self) -> &ModelSpec {
-        self.net.spec()
-    }
-
-    fn precision(&self) -> String {
-        self.net.precision()
-    }
-
-    fn forward(&mut self, input: Input<'_>, cancel: &Cancel) -> Result<(), ModelError> {
-        let began = Instant::now();
-        let done = self.net.forward(input, cancel);
-        self.spent += began.elapsed();
-        done
-    }
-
-    fn logits(
-        &mut self,
-        rows: &[u32],
-        cancel: &Cancel,
-        sink: &mut dyn FnMut(usize, &mut [f32]),
-    ) -> Result<(), ModelError> {
-        let (began, mut elsewhere) = (Instant::now(), Duration::ZERO);
-        let done = self.net.logits(rows, cancel, &mut |first, block| {
-            let began = Instant::now();
-            sink(first, block);
-            elsewhere += began.elapsed();
-        });
-        self.spent += began.elapsed() - elsewhere;
-        done
-    }
+    let step = bench::step(net, ids).unwrap_or_else(|e| stop(&e.to_string()));
+    (step.total(), step.body + step.head)
 }
 
 /// How a step's cost grows with tokens, and a run's with its budget, at the default model's size.
@@ -353,30 +330,27 @@ impl Torch {
             .spawn()
             .ok()?;
         let ask = child.stdin.take()?;
-        let mut answers = BufReader::new(child.stdout.take()?);
-        let mut modes = Vec::new();
+        let answers = BufReader::new(child.stdout.take()?);
+        Some(Self { child, ask, answers, modes: Vec::new() })
+    }
+
+    /// Waits until the modes that work are known.
+    fn ready(mut self) -> Option<Self> {
         loop {
             let mut line = String::new();
-            if answers.read_line(&mut line).ok()? == 0 {
-                println!("  (no PyTorch in {})", options.python);
-                let _ = child.wait();
+            if self.answers.read_line(&mut line).ok()? == 0 {
+                println!("(PyTorch did not start)");
                 return None;
             }
             let line = line.trim();
             if line == "go" {
-                break;
+                return Some(self);
             }
-            println!("  {line}");
+            println!("{line}");
             if let Some(mode) = line.strip_prefix("ready ") {
-                modes.extend(mode.split(' ').next().map(str::to_owned));
+                self.modes.extend(mode.split(' ').next().map(str::to_owned));
             }
         }
-        Some(Self {
-            child,
-            ask,
-            answers,
-            modes,
-        })
     }
 
     /// Milliseconds of a step and of its network.

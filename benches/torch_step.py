@@ -4,11 +4,12 @@ Usage: torch_step.py HIDDEN BLOCKS HEADS VOCAB TOKENS [MODE ...]
 Modes: f32, bf16, autocast, compiled (bf16, compiled and frozen), compiled-f32.
 Prints "ready MODE" for each mode that works here, then "go"; after that, each mode name read from standard input is
 answered with the milliseconds of one step (ids to next ids) and those of its network alone. Weights are random.
-OMP_NUM_THREADS sets the threads; STEP_CPUS (such as 0,1) the processors used after compiling.
+OMP_NUM_THREADS sets the threads; STEP_COMPILE_SECONDS bounds the time for compiling.
 """
 
 import math
 import os
+import signal
 import sys
 import time
 
@@ -90,9 +91,18 @@ def draw(logits, ids, a):
     return torch.where(jump, fresh, ids[:, None])[:, 0]
 
 
+class Late(BaseException):
+    """Compiling took longer than STEP_COMPILE_SECONDS."""
+
+
+def late(*_):
+    raise Late("took too long to compile")
+
+
 def main():
     d, blocks, heads, vocab, tokens = (int(a) for a in sys.argv[1:6])
     modes = sys.argv[6:] or ["f32", "bf16", "autocast", "compiled"]
+    signal.signal(signal.SIGALRM, late)
     torch.manual_seed(0)
     threads = int(os.environ.get("OMP_NUM_THREADS", "2"))
     torch.set_num_threads(threads)
@@ -109,15 +119,15 @@ def main():
             if mode.startswith("compiled"):
                 net = torch.compile(net)
             began = time.time()
+            signal.alarm(int(os.environ.get("STEP_COMPILE_SECONDS", "600")))
             with torch.autocast("cpu", torch.bfloat16, enabled=mode == "autocast"):
                 for _ in range(2):
                     net(ids, t, dt)
+            signal.alarm(0)
             nets[mode] = net
             print("ready", mode, f"{time.time() - began:.1f} s to warm up", flush=True)
-        except Exception as error:  # a mode that this machine cannot run is left out, not fatal
-            print("cannot", mode, str(error).splitlines()[0][:120], flush=True)
-    if os.environ.get("STEP_CPUS"):
-        os.sched_setaffinity(0, [int(c) for c in os.environ["STEP_CPUS"].split(",")])
+        except (Exception, Late) as error:  # a mode that this machine cannot run is left out, not fatal
+            print("cannot", mode, (str(error).splitlines() or [""])[0][:120], flush=True)
     print("go", flush=True)
     for line in sys.stdin:
         net = nets.get(line.strip())

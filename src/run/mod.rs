@@ -1,5 +1,6 @@
 //! One file a verb: what the program does once the arguments are parsed.
 
+pub mod bench;
 pub mod export;
 mod headless;
 pub mod infill;
