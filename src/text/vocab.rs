@@ -268,8 +268,8 @@ impl Vocab {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// Builds the encoder now (about 15 ms for 4,096 tokens, 150 ms for GPT-2's), so that the first prompt need not
-    /// wait for it. Meant for a thread of its own.
+    /// Builds the encoder now (tens of milliseconds for 4,096 tokens, half a second for GPT-2's), so that the first
+    /// prompt need not wait for it. Meant for a thread of its own.
     pub fn warm(&self) {
         // A failure is kept and reported by `encode`.
         self.tokenizer().ok();

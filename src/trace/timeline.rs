@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use super::error::TraceError;
 use super::frame::{Detail, Frame, Jumps};
-use super::measure;
 use super::meta::{Parent, RunMeta};
 use super::packed::{Details, Packed};
+use crate::flow::metrics;
 use crate::text::MAX_ID;
 
 /// Steps between key frames.
@@ -196,8 +196,8 @@ impl Timeline {
             t: frame.t,
             h: frame.h,
             ms: frame.ms,
-            entropy: measure::entropy_bits(&frame.ids),
-            repeats: measure::repeats(&frame.ids, REPEAT_GRAM),
+            entropy: metrics::entropy_bits(&frame.ids),
+            repeats: metrics::repeats(&frame.ids, REPEAT_GRAM),
             end: self.changed.len(),
             jumps: frame.jumps,
             detail: detail.map(|d| d.iter().map(Packed::from).collect()),

@@ -325,6 +325,21 @@ fn animations_of_diffusers_come_and_go() {
 }
 
 #[test]
+fn a_run_may_begin_late() {
+    let run = random_run(3, 8, 4, 5, false);
+    let mut writer = TraceWriter::new(Vec::new(), &header(4), Arc::new(byte_vocab()), WriteOptions::FILE).unwrap();
+    writer.run(run.meta()).unwrap();
+    for step in 4..6 {
+        writer.frame(3, &run.frame(step), Some(&Score { perplexity: Some(f64::from(step)), nll: None })).unwrap();
+    }
+    let trace = Trace::read(writer.into_inner().as_slice()).unwrap();
+    let late = &trace.runs[0];
+    assert_eq!((late.steps(), late.newest(), late.is_complete(), late.t(0)), (1, 1, true, run.t(4)));
+    assert_eq!((late.ids(0), late.ids(1)), (run.ids(4), run.ids(5)));
+    assert_eq!((late.perplexity(0), late.perplexity(1)), (Some(4.0), Some(5.0)));
+}
+
+#[test]
 fn a_reader_streams() {
     let run = random_run(0, 9, 4, 5, false);
     let bytes = bytes_of(&[run], WriteOptions::STREAM);

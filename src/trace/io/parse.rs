@@ -72,6 +72,7 @@ pub enum Item {
 struct RunState {
     tokens: usize,
     grid: Vec<f64>,
+    begun: bool,
     next: u32,
     ids: Arc<[u32]>,
 }
@@ -282,7 +283,8 @@ impl Parser {
                 _ => return bad("parent", "give the parent's run and step"),
             },
         };
-        self.runs.insert(number, RunState { tokens, grid: config.grid.clone(), next: 0, ids: Arc::default() });
+        self.runs
+            .insert(number, RunState { tokens, grid: config.grid.clone(), begun: false, next: 0, ids: Arc::default() });
         Ok(RunMeta {
             run: number,
             config,
@@ -298,7 +300,8 @@ impl Parser {
             return bad("run", format!("run {number} has not begun; its line has to come first"));
         };
         let step = line.step.unwrap_or(run.next);
-        if step != run.next {
+        // A run may begin late, as `sample --final` writes it, but has no gaps.
+        if step != run.next && run.begun {
             return bad("step", format!("step {step} where step {} of run {number} has to come", run.next));
         }
         if step > run.steps() {
@@ -317,7 +320,9 @@ impl Parser {
                 }
                 ids.into()
             }
-            (None, Some(_)) if step == 0 => return bad("delta", "step 0 has to give its ids in full"),
+            (None, Some(_)) if !run.begun => {
+                return bad("delta", "the first frame of a run has to give its ids in full");
+            }
             (None, Some(delta)) => {
                 let mut ids = run.ids.to_vec();
                 for (i, (pos, id)) in delta.into_iter().enumerate() {
@@ -340,12 +345,12 @@ impl Parser {
             Some(detail) => Some(self.detail(detail, &ids)?),
             None => None,
         };
-        let differ = |pos: &u32| step > 0 && run.ids[*pos as usize] != ids[*pos as usize];
+        let differ = |pos: &u32| run.begun && run.ids[*pos as usize] != ids[*pos as usize];
         let changed = (0..ids.len() as u32).filter(differ).collect();
         let perplexity = perplexity(line.perplexity)?;
         let frame = Frame { step, t, h, ids: ids.clone(), changed, detail, jumps: line.jumps.map(Jumps::from), ms };
         if let Some(run) = self.runs.get_mut(&number) {
-            run.next += 1;
+            (run.begun, run.next) = (true, step + 1);
             run.tokens = ids.len();
             // The ids of a finished run are not needed any more.
             run.ids = if step == run.steps() { Arc::default() } else { ids };

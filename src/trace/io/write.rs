@@ -10,10 +10,11 @@ use serde::Serialize;
 use super::json::{fixed, push_line, short};
 use super::parse::Header;
 use super::{FORMAT, VERSION};
+use crate::flow::metrics;
 use crate::model::Source;
 use crate::text::Vocab;
 use crate::trace::frame::{Detail, Frame, Jumps};
-use crate::trace::{RunMeta, Score, Timeline, measure};
+use crate::trace::{RunMeta, Score, Timeline};
 
 /// What the lines of frames hold beside the required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +139,7 @@ impl<W: Write> TraceWriter<W> {
             changed: delta.is_none().then_some(positions),
             delta,
             perplexity: score.and_then(|s| s.perplexity).map(fixed),
-            entropy: fixed(measure::entropy_bits(&frame.ids)),
+            entropy: fixed(metrics::entropy_bits(&frame.ids)),
             ms: fixed(frame.ms),
             text,
             jumps: frame.jumps.as_ref().filter(|_| self.options.detail).map(JumpsPart::from),
