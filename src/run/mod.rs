@@ -3,6 +3,7 @@
 mod headless;
 pub mod infill;
 mod interrupt;
+mod keep;
 pub mod looks;
 pub mod probe;
 mod progress;
