@@ -5,6 +5,7 @@ pub mod export;
 mod headless;
 pub mod infill;
 mod interrupt;
+mod keep;
 pub mod looks;
 pub mod probe;
 mod progress;
