@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
@@ -115,5 +117,92 @@ impl Recorder for Recording {
         let done = self.recorder.finish(at);
         self.named(done)?;
         self.output.take().map_or(Ok(()), Output::commit)
+    }
+}
+
+/// A recorder that works on a thread of its own, so that drawing never waits for the compression of a picture.
+pub struct Background {
+    sender: Option<SyncSender<Job>>,
+    worker: Option<JoinHandle<Result<(), RecordError>>>,
+}
+
+enum Job {
+    Frame(Duration, Buffer),
+    Marker(Duration, String),
+    Finish(Duration),
+}
+
+/// Screens that may wait to be recorded; about ten seconds of a busy screen, and a few megabytes.
+const QUEUE: usize = 256;
+
+impl std::fmt::Debug for Background {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Background").finish_non_exhaustive()
+    }
+}
+
+impl Background {
+    /// Starts a recording on a thread; the file is made, or refused, before this returns.
+    pub fn start(path: &Path, options: Options) -> Result<Self, RecordError> {
+        // Names are settled here, where errors can be shown; the recorder itself is made where it works.
+        let (sender, receiver) = sync_channel::<Job>(QUEUE);
+        let (tell, told) = sync_channel(1);
+        let path = path.to_owned();
+        let work = move || {
+            let mut recording = match Recording::start(&path, options) {
+                Ok(recording) => {
+                    let _ = tell.send(Ok(()));
+                    recording
+                }
+                Err(error) => {
+                    let _ = tell.send(Err(error));
+                    return Ok(());
+                }
+            };
+            for job in receiver {
+                match job {
+                    Job::Frame(at, screen) => recording.frame(at, &screen)?,
+                    Job::Marker(at, label) => recording.marker(at, &label)?,
+                    Job::Finish(at) => return recording.finish(at),
+                }
+            }
+            Ok(())
+        };
+        let worker = std::thread::Builder::new().name("recorder".into()).spawn(work)?;
+        match told.recv() {
+            Ok(Ok(())) => Ok(Self { sender: Some(sender), worker: Some(worker) }),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(RecordError::Request("the recorder ended before it began".to_owned())),
+        }
+    }
+
+    fn send(&mut self, job: Job) -> Result<(), RecordError> {
+        let sent = self.sender.as_ref().map(|sender| sender.send(job));
+        // The worker went away, so it has something to say.
+        if matches!(sent, Some(Ok(()))) { Ok(()) } else { self.join() }
+    }
+
+    fn join(&mut self) -> Result<(), RecordError> {
+        self.sender = None;
+        match self.worker.take().map(JoinHandle::join) {
+            None => Ok(()),
+            Some(Ok(done)) => done,
+            Some(Err(_)) => Err(RecordError::Request("the recorder failed; what it wrote is kept".to_owned())),
+        }
+    }
+}
+
+impl Recorder for Background {
+    fn frame(&mut self, at: Duration, screen: &Buffer) -> Result<(), RecordError> {
+        self.send(Job::Frame(at, screen.clone()))
+    }
+
+    fn marker(&mut self, at: Duration, label: &str) -> Result<(), RecordError> {
+        self.send(Job::Marker(at, label.to_owned()))
+    }
+
+    fn finish(&mut self, at: Duration) -> Result<(), RecordError> {
+        self.send(Job::Finish(at))?;
+        self.join()
     }
 }
