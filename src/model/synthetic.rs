@@ -30,18 +30,14 @@ pub fn judge(spec: JudgeSpec, seed: u64) -> JudgeCheckpoint {
 
 impl Synthetic {
     fn new(shapes: Vec<(String, Vec<usize>)>, seed: u64, int8: bool) -> Self {
-        Self {
-            shapes: shapes.into_iter().collect(),
-            seed,
-            int8,
-        }
+        Self { shapes: shapes.into_iter().collect(), seed, int8 }
     }
 
     /// Uniform numbers in `[-1, 1)`, one stream a tensor.
     fn noise(&self, name: &str) -> impl Iterator<Item = f32> + use<> {
-        let mut state = name.bytes().fold(self.seed ^ 0xcbf2_9ce4_8422_2325, |h, b| {
-            (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let mut state = name
+            .bytes()
+            .fold(self.seed ^ 0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
         std::iter::repeat_with(move || {
             state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
             let mut z = state;
@@ -60,9 +56,7 @@ impl Synthetic {
         } else if let [_, inputs] = *shape {
             let width = table_width(name).unwrap_or((3.0 / inputs as f32).sqrt());
             let int8 = self.int8;
-            Box::new(noise.map(move |x| {
-                if int8 { (x * 127.0).round() * (width / 127.0) } else { x * width }
-            }))
+            Box::new(noise.map(move |x| if int8 { (x * 127.0).round() * (width / 127.0) } else { x * width }))
         } else {
             Box::new(noise.map(|x| 0.1 * x))
         };

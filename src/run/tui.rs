@@ -1,6 +1,8 @@
 //! The screen on a terminal: one loop over signals, input, news and, only where something is due, the clock.
 
+use std::future::poll_fn;
 use std::io::{self, BufWriter, Stdout, stdout};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crossterm::clipboard::CopyToClipboard;
@@ -8,7 +10,7 @@ use crossterm::event::{Event as Input, EventStream};
 use crossterm::style::force_color_output;
 use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
 use crossterm::{execute, queue};
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -145,7 +147,7 @@ impl Screen {
                 Wake::News(None) => self.feed = Feed::Nothing,
                 Wake::Time => self.take(Msg::Tick(self.now()))?,
             }
-            self.drain()?;
+            self.drain().await?;
             if self.leave {
                 return Ok(None);
             }
@@ -181,9 +183,15 @@ impl Screen {
     }
 
     /// Takes in what else has come, so that it is drawn together.
-    fn drain(&mut self) -> Result<(), Error> {
+    async fn drain(&mut self) -> Result<(), Error> {
         for _ in 0..BATCH {
-            if let Some(Some(Ok(input))) = self.input.next().now_or_never() {
+            // With this task's own waker: the stream keeps the first one it is given until an event comes.
+            let input = &mut self.input;
+            let next = poll_fn(|context| match input.poll_next_unpin(context) {
+                Poll::Ready(next) => Poll::Ready(next),
+                Poll::Pending => Poll::Ready(None),
+            });
+            if let Some(Ok(input)) = next.await {
                 self.take_input(&input)?;
                 continue;
             }

@@ -10,9 +10,7 @@ use super::parts::{Loader, copy_row, label, scheme};
 use super::threads::Threads;
 use super::tiles::Kernels;
 use crate::model::weights::{Matrix, Progress, layout};
-use crate::model::{
-    Cancel, Checkpoint, Input, ModelError, ModelSpec, Network, Precision, check_input, rotary,
-};
+use crate::model::{Cancel, Checkpoint, Input, ModelError, ModelSpec, Network, Precision, check_input, rotary};
 
 /// An FS-DFM network on packed weights, for the CPU it is loaded on.
 pub struct FastDit {
@@ -65,10 +63,7 @@ impl FastDit {
         progress: Progress<'_>,
     ) -> Result<Self, ModelError> {
         let spec = checkpoint.spec.clone();
-        let total = layout::model(&spec)
-            .iter()
-            .map(|(_, shape)| shape.iter().product::<usize>())
-            .sum();
+        let total = layout::model(&spec).iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
         let load = Loader::new(&*checkpoint.tensors, &kernels, scheme, total, progress);
         let (d, mlp, rows) = (spec.hidden, spec.hidden * spec.mlp_ratio, spec.rows());
         let embed = load.matrix("vocab_embed.weight", rows, d)?;

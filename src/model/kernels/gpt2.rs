@@ -73,10 +73,7 @@ impl FastGpt2 {
         progress: Progress<'_>,
     ) -> Result<Self, ModelError> {
         let spec = checkpoint.spec.clone();
-        let total = layout::judge(&spec)
-            .iter()
-            .map(|(_, shape)| shape.iter().product::<usize>())
-            .sum();
+        let total = layout::judge(&spec).iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
         let load = Loader::new(&*checkpoint.tensors, &kernels, scheme, total, progress);
         let (d, vocab) = (spec.hidden, spec.vocab);
         let norm = |name: &str| {

@@ -25,14 +25,7 @@ impl<'a> Loader<'a> {
         total: usize,
         progress: Progress<'a>,
     ) -> Self {
-        Self {
-            tensors,
-            kernels,
-            body,
-            progress,
-            done: std::cell::Cell::new(0),
-            total,
-        }
+        Self { tensors, kernels, body, progress, done: std::cell::Cell::new(0), total }
     }
 
     fn read(&self, values: usize) {

@@ -34,11 +34,7 @@ fn ids(tokens: usize, rows: usize) -> Vec<u32> {
 
 /// All logits at `(ids, t, dt)`.
 fn posterior(net: &mut dyn Network, ids: &[u32]) -> Vec<f32> {
-    let input = Input {
-        ids,
-        t: 0.375,
-        dt: 0.125,
-    };
+    let input = Input { ids, t: 0.375, dt: 0.125 };
     net.forward(input, &Cancel::new()).expect("a forward pass");
     let rows: Vec<u32> = (0..ids.len() as u32).collect();
     logits(net, &rows)
@@ -105,7 +101,11 @@ fn every_precision_stays_close_to_the_reference_on_odd_shapes() {
                     let mut net = fast(isa, &checkpoint, precision, 2);
                     let got = posterior(&mut net, &ids);
                     let (kl, agree) = divergence(&want, &got, width);
-                    println!("{} {}x{tokens} int8 file {int8}: KL {kl:.1e}, same best {agree:.3}", net.precision(), spec.hidden);
+                    println!(
+                        "{} {}x{tokens} int8 file {int8}: KL {kl:.1e}, same best {agree:.3}",
+                        net.precision(),
+                        spec.hidden
+                    );
                     assert!(kl < bound, "{} {}x{tokens}: KL {kl}", net.precision(), spec.hidden);
                 }
             }
@@ -165,11 +165,7 @@ fn a_cancelled_pass_leaves_no_logits() {
     posterior(&mut net, &ids);
     let cancel = Cancel::new();
     cancel.cancel();
-    let input = Input {
-        ids: &ids,
-        t: 0.0,
-        dt: 0.5,
-    };
+    let input = Input { ids: &ids, t: 0.0, dt: 0.5 };
     assert!(matches!(net.forward(input, &cancel), Err(ModelError::Cancelled)));
     let asked = net.logits(&[0], &Cancel::new(), &mut |_, _| {});
     assert!(matches!(asked, Err(ModelError::Request(_))));
@@ -188,16 +184,7 @@ fn requests_that_cannot_be_served_are_errors() {
 }
 
 fn judge_spec(hidden: usize, heads: usize, vocab: usize) -> JudgeSpec {
-    JudgeSpec {
-        name: "made-up".to_owned(),
-        vocab,
-        hidden,
-        blocks: 2,
-        heads,
-        length: 128,
-        inner: 4 * hidden,
-        eps: 1e-5,
-    }
+    JudgeSpec { name: "made-up".to_owned(), vocab, hidden, blocks: 2, heads, length: 128, inner: 4 * hidden, eps: 1e-5 }
 }
 
 #[test]
@@ -234,7 +221,9 @@ fn scoring_a_changed_text_equals_scoring_it_afresh() {
     let cancel = Cancel::new();
     let mut text = ids(100, 61);
     kept.nll(&text, &cancel).expect("scores");
-    for (change, tokens) in [(99, 100), (70, 100), (64, 100), (63, 128), (127, 129), (40, 41), (90, 95), (0, 1), (0, 100)] {
+    for (change, tokens) in
+        [(99, 100), (70, 100), (64, 100), (63, 128), (127, 129), (40, 41), (90, 95), (0, 1), (0, 100)]
+    {
         text.resize(tokens, 7);
         text[change] = (text[change] + 1) % 61;
         let fresh = judge().nll(&text, &cancel).expect("scores");

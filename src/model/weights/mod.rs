@@ -151,12 +151,7 @@ pub struct JudgeCheckpoint {
 impl Checkpoint {
     /// A network whose tensors are known to fit `spec`.
     pub fn new(spec: ModelSpec, tensors: Arc<dyn Tensors>, tokenizer: Option<Tokenizer>) -> Self {
-        Self {
-            spec,
-            tensors,
-            tokenizer,
-            hash: OnceLock::new(),
-        }
+        Self { spec, tensors, tokenizer, hash: OnceLock::new() }
     }
 
     /// Hex digest of the tensors' content ([`hash`]); reads all of them on the first call, then remembers.
