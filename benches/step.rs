@@ -17,11 +17,7 @@ use fewstep::run::bench;
 #[derive(Clone, Copy)]
 struct Shape(usize, usize, usize, usize, usize);
 
-const TABLE: [Shape; 3] = [
-    Shape(512, 8, 8, 4096, 256),
-    Shape(512, 8, 8, 4096, 1024),
-    Shape(768, 12, 12, 50_257, 1024),
-];
+const TABLE: [Shape; 3] = [Shape(512, 8, 8, 4096, 256), Shape(512, 8, 8, 4096, 1024), Shape(768, 12, 12, 50_257, 1024)];
 
 const HELP: &str = "\
 options:
@@ -162,8 +158,25 @@ fn peak() -> f64 {
             // SAFETY: all three are N × N, row-major.
             unsafe {
                 gemm::gemm(
-                    N, N, N, c.as_mut_ptr(), one, n, false, a.as_ptr(), one, n, b.as_ptr(), one, n, 0.0, 1.0,
-                    false, false, false, gemm::Parallelism::Rayon(0),
+                    N,
+                    N,
+                    N,
+                    c.as_mut_ptr(),
+                    one,
+                    n,
+                    false,
+                    a.as_ptr(),
+                    one,
+                    n,
+                    b.as_ptr(),
+                    one,
+                    n,
+                    0.0,
+                    1.0,
+                    false,
+                    false,
+                    false,
+                    gemm::Parallelism::Rayon(0),
                 );
             }
             began.elapsed()
@@ -217,12 +230,7 @@ fn table(options: &Options, shape: Shape, mut torch: Option<Torch>, peak: f64) {
     let checkpoint = synthetic::model(spec(shape), 1, true);
     let mut variants = Vec::new();
     let mut add = |name: String, runner| {
-        variants.push(Variant {
-            name,
-            runner,
-            step: Vec::new(),
-            network: Vec::new(),
-        });
+        variants.push(Variant { name, runner, step: Vec::new(), network: Vec::new() });
     };
     for &precision in &options.precisions {
         let net = FastDit::load_for(options.isa, &checkpoint, precision, options.threads, &|_| {})
@@ -261,7 +269,10 @@ fn table(options: &Options, shape: Shape, mut torch: Option<Torch>, peak: f64) {
         .filter(|v| matches!(v.runner, Runner::Torch(_)))
         .map(|v| median(&v.step))
         .fold(f64::INFINITY, f64::min);
-    println!("  {:<22}{:>9}{:>9}{:>9}{:>10}{:>9}{:>12}", "", "min ms", "median", "network", "GOP/s", "of f32", "best torch");
+    println!(
+        "  {:<22}{:>9}{:>9}{:>9}{:>10}{:>9}{:>12}",
+        "", "min ms", "median", "network", "GOP/s", "of f32", "best torch"
+    );
     for variant in &variants {
         let (low, mid) = (minimum(&variant.step), median(&variant.step));
         let network = median(&variant.network);
@@ -273,7 +284,10 @@ fn table(options: &Options, shape: Shape, mut torch: Option<Torch>, peak: f64) {
             100.0 * rate / peak
         );
     }
-    println!("  ({} rounds; ratio of medians to PyTorch's fastest mode)\n", variants.first().map_or(0, |v| v.step.len()));
+    println!(
+        "  ({} rounds; ratio of medians to PyTorch's fastest mode)\n",
+        variants.first().map_or(0, |v| v.step.len())
+    );
 }
 
 /// One step as the sampler takes it: milliseconds of all of it, and of forward pass and head alone.

@@ -362,12 +362,13 @@ impl Timeline {
         self.at(step).repeats
     }
 
-    /// Share of positions settled at a step: that no later step has changed, as far as the run has come.
+    /// Share of positions settled at a step: that neither it nor a later one has changed, as far as the run has come.
+    /// None are in the noise ([`crate::flow::metrics::settled`]).
     pub fn settled(&self, step: u32) -> f64 {
-        if self.tokens() == 0 {
-            return 1.0;
+        match self.clamp(step).checked_sub(1) {
+            Some(before) if self.tokens() > 0 => f64::from(self.settled[before]) / self.tokens() as f64,
+            _ => 0.0,
         }
-        f64::from(self.settled[self.clamp(step)]) / self.tokens() as f64
     }
 
     /// Milliseconds a step took.
