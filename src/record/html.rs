@@ -258,6 +258,7 @@ fn variables(theme: &Theme) -> String {
     for level in 0..LEVELS as u8 {
         let token = Token { level: Some(level), ..Token::default() };
         let (then, now) = (theme.token(token), theme.token(Token { now: true, ..token }));
+        out += &format!("--r{level}:{};", fg(theme.ramp(level)));
         out += &format!(
             "--f{level}:{};--b{level}:{};--nf{level}:{};--nb{level}:{};",
             fg(then),
