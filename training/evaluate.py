@@ -8,7 +8,7 @@ import json
 import os
 
 import common
-from common import DEVICE, RANK, WORLD, autocast, compiled, setup, wait_for
+from common import DEVICE, RANK, WORLD, autocast, compile_blocks, compiled, setup, wait_for
 import numpy as np
 import torch
 
@@ -16,17 +16,17 @@ import gpt2
 import model
 from data import Stream, heldout_windows
 from export import unpack
-from sample import advance, entropy, noise, perplexity, sample
+from sample import advance, entropy, flat, noise, perplexity, sample
 
 
 def rows(scale: float, lengths: tuple[int, int]) -> list[dict]:
     """Every row: which network, which solver, how many steps, how long, how many samples."""
     short, long = lengths
-    table = [("baseline", "dfm_euler", n, short, k) for n, k in ((8, 1024), (64, 1024), (256, 512), (1024, 512))]
+    table = [("baseline", "dfm_euler", n, short, k) for n, k in ((8, 1024), (64, 1024), (256, 256), (1024, 256))]
     table += [("baseline", "dfm_euler", 1024, long, 256)]
     table += [("student", "cumulative_scalar", n, short, 1024) for n in (1, 2, 4, 16, 32, 64)]
     table += [("student", "cumulative_scalar", 8, short, 4096), ("student-f32", "cumulative_scalar", 8, short, 4096)]
-    table += [("student", "cumulative_scalar", n, short, 256) for n in (256, 1024)]
+    table += [("student", "cumulative_scalar", n, short, 256) for n in (256,)]
     table += [("student", s, 8, short, 1024) for s in ("euler", "dfm_euler")]
     table += [("student", "cumulative_scalar", n, long, 512) for n in (4, 8, 16)]
     table += [("baseline", "cumulative_scalar", n, short, 512) for n in (4, 8, 16)]
@@ -74,7 +74,7 @@ def load_packed(folder: str) -> dict:
 def measure(a) -> None:
     setup(a.seed)
     os.makedirs(a.out, exist_ok=True)
-    todo = [r for r in rows(a.scale, (a.short, a.long)) if not os.path.exists(os.path.join(a.out, r["key"] + ".json"))]
+    todo = [r for r in rows(a.scale, (a.short, a.long)) if r["net"].startswith(a.only) and not os.path.exists(os.path.join(a.out, r["key"] + ".json"))]
     loads = [0.0] * WORLD
     mine = []
     for r in sorted(todo, key=lambda r: -r["steps"] * r["length"] * r["samples"]):
@@ -83,15 +83,15 @@ def measure(a) -> None:
         mine += [r] if k == RANK else []
 
     c = model.Config(hidden_size=a.hidden, n_blocks=a.blocks, n_heads=a.heads, cond_dim=a.cond)
-    nets = {"baseline": model.Transformer(c).to(DEVICE).eval(),
-            "student": model.Transformer(model.Config(**{**c.dict(), "dt_conditioned": True})).to(DEVICE).eval()}
-    forward = {"baseline": compiled(lambda x, t, h: nets["baseline"](x, t)), "student": compiled(lambda x, t, h: nets["student"](x, t, h))}
-    move = compiled(advance)
+    told = model.Config(**{**c.dict(), "dt_conditioned": True})
+    nets = {n: compile_blocks(model.Transformer(k).to(DEVICE).eval().requires_grad_(False)) for n, k in (("baseline", c), ("student", told))}
+    forward = {"baseline": lambda x, t, h: nets["baseline"](x, t), "student": lambda x, t, h: nets["student"](x, t, h)}
+    move = flat(compiled(advance))
 
     def step(name):
         def go(x, t, h, last, solver):
             with autocast(torch.float16):
-                return move(forward[name](x, t, h), x, t, h, last, solver)
+                return move(forward[name](x, t, h), x, t, h, last, solver=solver)
         return go
 
     batch = {n: max(1, a.tokens // n) for n in (a.short, a.long)}
@@ -101,8 +101,10 @@ def measure(a) -> None:
     wait_for(a.wait)
 
     nets["baseline"].load_state_dict(torch.load(a.pretrained, map_location=DEVICE, weights_only=False)["model"])
-    exact = torch.load(a.distilled, map_location=DEVICE, weights_only=False)["student_ema_model"]
-    packed = load_packed(os.path.join(a.assets, "fsdfm"))
+    if a.only != "baseline":
+        exact = torch.load(a.distilled, map_location=DEVICE, weights_only=False)["student_ema_model"]
+        packed = load_packed(os.path.join(a.assets, "fsdfm"))
+    torch.backends.cuda.matmul.allow_tf32 = False
     judge = gpt2.load(load_packed(os.path.join(a.assets, "judge")), a.judge_heads).to(DEVICE)
     grams = Grams(Stream(os.path.join(a.data, "real.npz")), Stream(os.path.join(a.data, "synthetic.npz")))
 
@@ -146,6 +148,7 @@ if __name__ == "__main__":
     ap.add_argument("--assets", required=True, help="what export.py wrote")
     ap.add_argument("--out", required=True)
     ap.add_argument("--wait", default="", help="compile, then wait until this file exists")
+    ap.add_argument("--only", default="", help="rows of one network: baseline or student")
     ap.add_argument("--scale", type=float, default=1.0, help="of the numbers of samples")
     ap.add_argument("--tokens", type=int, default=65536, help="a batch")
     ap.add_argument("--short", type=int, default=256)

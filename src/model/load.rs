@@ -3,6 +3,7 @@
 use candle_core::{DType, Device};
 
 use super::gpt2::Gpt2;
+use super::kernels::{FastDit, FastGpt2};
 use super::net::Dit;
 use super::weights::Progress;
 use super::{Checkpoint, Judge, JudgeCheckpoint, ModelError, Network};
@@ -15,9 +16,9 @@ pub enum Precision {
     Auto,
     /// The reference path.
     F32,
-    /// bfloat16 weights.
+    /// bfloat16 weights; on CPUs without bf16 products, the arithmetic is f32.
     Bf16,
-    /// 8-bit weights.
+    /// 8-bit weights, activations of 8 to 16 bits, exact sums.
     Int8,
 }
 
@@ -28,9 +29,11 @@ pub fn network(
     threads: usize,
     progress: Progress<'_>,
 ) -> Result<Box<dyn Network>, ModelError> {
-    let _ = threads;
     let device = device();
-    let dtype = reference_dtype(precision, &device)?;
+    if device.is_cpu() && precision != Precision::F32 {
+        return Ok(Box::new(FastDit::load(checkpoint, precision, threads, progress)?));
+    }
+    let dtype = reference_dtype(precision)?;
     Ok(Box::new(Dit::load(checkpoint, &device, dtype, progress)?))
 }
 
@@ -41,19 +44,21 @@ pub fn judge(
     threads: usize,
     progress: Progress<'_>,
 ) -> Result<Box<dyn Judge>, ModelError> {
-    let _ = threads;
     let device = device();
-    let dtype = reference_dtype(precision, &device)?;
+    if device.is_cpu() && precision != Precision::F32 {
+        return Ok(Box::new(FastGpt2::load(checkpoint, precision, threads, progress)?));
+    }
+    let dtype = reference_dtype(precision)?;
     Ok(Box::new(Gpt2::load(checkpoint, &device, dtype, progress)?))
 }
 
-/// The type candle computes in.
-fn reference_dtype(precision: Precision, device: &Device) -> Result<DType, ModelError> {
-    match (precision, device.is_cpu()) {
-        (Precision::F32, _) | (Precision::Auto, true) => Ok(DType::F32),
-        (Precision::Bf16, _) | (Precision::Auto, false) => Ok(DType::BF16),
-        (Precision::Int8, _) => {
-            Err(ModelError::Request("int8 is not available here; use --precision auto, f32 or bf16".to_owned()))
+/// The type candle computes in where it is asked to: anywhere for f32, and on GPUs.
+fn reference_dtype(precision: Precision) -> Result<DType, ModelError> {
+    match precision {
+        Precision::F32 => Ok(DType::F32),
+        Precision::Bf16 | Precision::Auto => Ok(DType::BF16),
+        Precision::Int8 => {
+            Err(ModelError::Request("int8 is not available on a GPU; use --precision auto, f32 or bf16".to_owned()))
         }
     }
 }

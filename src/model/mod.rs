@@ -12,6 +12,7 @@ pub mod net;
 mod ops;
 pub mod rotary;
 pub mod spec;
+pub mod synthetic;
 pub mod weights;
 
 use std::path::PathBuf;

@@ -145,7 +145,8 @@ fn live(settings: &Settings, theme: Theme) -> Result<Live, Error> {
     let spec = network.spec().clone();
     let looks = Looks { theme, glyphs: Glyphs::UNICODE, keymap: Arc::new(Keymap::default()) };
     let vocab = Some(Arc::clone(&models.vocab));
-    let mut state = State::live(looks, spec.name.clone(), vocab, spec, judge.is_some());
+    let judge_name = models.judge.as_ref().map(|judge| judge.spec.name.clone());
+    let mut state = State::live(looks, spec.name.clone(), vocab, spec, judge_name);
     if let Some(index) = SPEEDS.iter().position(|&speed| speed == settings.speed) {
         state.play.speed = index;
     }

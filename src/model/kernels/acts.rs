@@ -71,6 +71,7 @@ impl Acts {
         let (k, from) = (self.k, r * self.stride);
         debug_assert_eq!(x.len(), k);
         let padded = k.next_multiple_of(4);
+        self.scale[r] = 1.0;
         match self.scheme {
             Scheme::F32 | Scheme::Bf16Wide => {
                 self.f32[from..from + k].copy_from_slice(x);

@@ -219,13 +219,7 @@ pub(crate) fn attend(
     let height = rows.div_ceil(parts);
     for h in 0..shape.heads {
         for start in (0..rows).step_by(height.max(1)) {
-            let part = Part {
-                head: h,
-                start,
-                rows: height.min(rows - start),
-                first: first + start,
-                keys,
-            };
+            let part = Part { head: h, start, rows: height.min(rows - start), first: first + start, keys };
             match shape.form {
                 Form::F32 => attend_f32(kernels, shape, queries, &part, strips, scratch, out),
                 Form::I16 => attend_i16(kernels, shape, queries, &part, strips, scratch, out),
@@ -407,9 +401,8 @@ mod tests {
         for t in 0..tokens {
             for h in 0..heads {
                 let seen = if causal { t + 1 } else { tokens };
-                let score = |s: usize| {
-                    (0..dim).map(|i| at(t, 0, h, i) * at(s, 1, h, i)).sum::<f64>() / (dim as f64).sqrt()
-                };
+                let score =
+                    |s: usize| (0..dim).map(|i| at(t, 0, h, i) * at(s, 1, h, i)).sum::<f64>() / (dim as f64).sqrt();
                 let weights: Vec<f64> = (0..seen).map(|s| score(s).exp()).collect();
                 let total: f64 = weights.iter().sum();
                 for i in 0..dim {
@@ -450,13 +443,7 @@ mod tests {
                 for causal in [false, true] {
                     let want = plain(&qkv, tokens, heads, dim, causal);
                     for (form, allowed) in [(Form::F32, 2e-5), (Form::I16, 2e-3)] {
-                        let shape = Shape {
-                            heads,
-                            dim,
-                            strip: 32,
-                            form,
-                            causal,
-                        };
+                        let shape = Shape { heads, dim, strip: 32, form, causal };
                         let got = fast(isa, shape, &qkv, tokens);
                         let worst = got.iter().zip(&want).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
                         assert!(worst < allowed, "{isa:?} {form:?} {tokens}x{heads}x{dim} {causal}: {worst}");
@@ -469,13 +456,7 @@ mod tests {
     #[test]
     fn causal_rows_do_not_see_later_ones() {
         let (tokens, heads, dim) = (70, 2, 16);
-        let shape = Shape {
-            heads,
-            dim,
-            strip: 32,
-            form: Form::F32,
-            causal: true,
-        };
+        let shape = Shape { heads, dim, strip: 32, form: Form::F32, causal: true };
         let mut qkv: Vec<f32> = (0..tokens * 3 * heads * dim).map(unit).collect();
         let before = fast(Isa::best(), shape, &qkv, tokens);
         for x in &mut qkv[50 * 3 * heads * dim..] {

@@ -56,6 +56,7 @@ pub(crate) struct Scratch {
     attention: attention::Scratch,
     row: Vec<f32>,
     wide: Vec<f32>,
+    pub(crate) logits: Vec<f32>,
 }
 
 /// What all blocks of a network have in common.
@@ -74,13 +75,7 @@ pub(crate) struct Body {
 impl Body {
     /// Attention's sizes for strips of `strip` rows.
     pub(crate) fn shape(&self, strip: usize) -> Shape {
-        Shape {
-            heads: self.heads,
-            dim: self.hidden / self.heads,
-            strip,
-            form: self.form,
-            causal: self.causal,
-        }
+        Shape { heads: self.heads, dim: self.hidden / self.heads, strip, form: self.form, causal: self.causal }
     }
 
     /// Rows of a strip for a sequence. Not a matter of how many threads there are, so that results are not either.
@@ -134,15 +129,7 @@ impl Body {
                 math::rotate(kernels.isa(), &mut row[..2 * d], shape.dim, cos, sin);
             }
         }
-        attention::pack(
-            kernels,
-            shape,
-            qkv,
-            rows,
-            &mut strip.queries,
-            &mut strip.packed,
-            &mut scratch.attention,
-        );
+        attention::pack(kernels, shape, qkv, rows, &mut strip.queries, &mut strip.packed, &mut scratch.attention);
     }
 
     /// Attention to `seen` strips and everything after it in a block.

@@ -71,12 +71,7 @@ impl Condition {
             modulations.push(modulation(&format!("blocks.{i}"), &["norm1", "norm2"], 6)?);
         }
         modulations.push(modulation("output_layer", &["norm_final"], 2)?);
-        Ok(Self {
-            time,
-            step,
-            modulations,
-            at: None,
-        })
+        Ok(Self { time, step, modulations, at: None })
     }
 
     /// Evaluates all modulations at `(t, dt)`.

@@ -6,13 +6,11 @@ use super::condition::Condition;
 use super::head::Head;
 use super::isa::Isa;
 use super::linear::{Linear, Scheme};
-use super::parts::{Loader, copy_row, label};
+use super::parts::{Loader, copy_row, label, scheme};
 use super::threads::Threads;
 use super::tiles::Kernels;
 use crate::model::weights::{Matrix, Progress, layout};
-use crate::model::{
-    Cancel, Checkpoint, Input, ModelError, ModelSpec, Network, Precision, check_input, first_not_finite, rotary,
-};
+use crate::model::{Cancel, Checkpoint, Input, ModelError, ModelSpec, Network, Precision, check_input, rotary};
 
 /// An FS-DFM network on packed weights, for the CPU it is loaded on.
 pub struct FastDit {
@@ -51,13 +49,22 @@ impl FastDit {
         threads: usize,
         progress: Progress<'_>,
     ) -> Result<Self, ModelError> {
-        let spec = checkpoint.spec.clone();
         let kernels = Kernels::new(isa);
-        let total = layout::model(&spec)
-            .iter()
-            .map(|(_, shape)| shape.iter().product::<usize>())
-            .sum();
-        let load = Loader::new(&*checkpoint.tensors, &kernels, precision, total, progress);
+        let scheme = scheme(precision, &kernels);
+        Self::load_scheme(kernels, checkpoint, scheme, threads, progress)
+    }
+
+    /// Reads and packs the weights for one way to multiply.
+    pub(super) fn load_scheme(
+        kernels: Kernels,
+        checkpoint: &Checkpoint,
+        scheme: Scheme,
+        threads: usize,
+        progress: Progress<'_>,
+    ) -> Result<Self, ModelError> {
+        let spec = checkpoint.spec.clone();
+        let total = layout::model(&spec).iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
+        let load = Loader::new(&*checkpoint.tensors, &kernels, scheme, total, progress);
         let (d, mlp, rows) = (spec.hidden, spec.hidden * spec.mlp_ratio, spec.rows());
         let embed = load.matrix("vocab_embed.weight", rows, d)?;
         let condition = Condition::load(&load, &spec)?;
@@ -75,7 +82,6 @@ impl FastDit {
         let head = load.matrix("output_layer.linear.weight", rows, d)?;
         let bias = load.vector("output_layer.linear.bias", rows)?;
         let head = load.pack(load.head(), d, &[(&head).into()], bias);
-        let scheme = load.body();
         let (cos, sin) = rotary::tables(spec.length, spec.head_dim());
         let body = Body {
             hidden: d,
@@ -180,12 +186,10 @@ impl Network for FastDit {
             cancel.check()?;
             let kernels = &self.body.kernels;
             let block = self.logits.block(kernels, &self.threads, &self.head, &self.strips, strip_rows, chunk);
-            if let Some(row) = first_not_finite(block, width) {
-                return Err(ModelError::NotFinite {
-                    position: chunk[row] as usize,
-                    precision: label(self.scheme, self.body.kernels.isa()),
-                });
-            }
+            let block = block.map_err(|position| ModelError::NotFinite {
+                position: position as usize,
+                precision: label(self.scheme, self.body.kernels.isa()),
+            })?;
             sink(i * most, block);
         }
         Ok(())

@@ -44,12 +44,7 @@ impl Isa {
             use std::arch::is_x86_feature_detected as has;
             if has!("avx2") && has!("fma") {
                 found.push(Self(Level::Avx2));
-                if has!("avx512f")
-                    && has!("avx512bw")
-                    && has!("avx512dq")
-                    && has!("avx512vl")
-                    && has!("avx512vnni")
-                {
+                if has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl") && has!("avx512vnni") {
                     found.push(Self(Level::Avx512));
                     if has!("avx512bf16") {
                         found.push(Self(Level::Avx512Bf16));

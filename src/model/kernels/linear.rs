@@ -143,13 +143,7 @@ pub(crate) struct Work {
 
 impl Linear {
     /// Packs matrices stacked along their outputs, each `(rows, k)`; `bias` is empty or one value an output.
-    pub(crate) fn pack(
-        kernels: &Kernels,
-        scheme: Scheme,
-        k: usize,
-        parts: &[Weights<'_>],
-        mut bias: Vec<f32>,
-    ) -> Self {
+    pub(crate) fn pack(kernels: &Kernels, scheme: Scheme, k: usize, parts: &[Weights<'_>], mut bias: Vec<f32>) -> Self {
         let nr = kernels.nr();
         let group = scheme.group();
         let n: usize = parts.iter().map(|part| part.rows(k)).sum();
@@ -205,16 +199,7 @@ impl Linear {
                 Packed::Int8(packed)
             }
         };
-        Self {
-            scheme,
-            n,
-            k,
-            nr,
-            packed,
-            scale,
-            offset,
-            bias,
-        }
+        Self { scheme, n, k, nr, packed, scale, offset, bias }
     }
 
     pub(crate) fn scheme(&self) -> Scheme {
@@ -260,15 +245,7 @@ impl Linear {
                 let a = first * lda + from;
                 macro_rules! panel {
                     ($a:expr, $b:expr, $c:ident) => {
-                        Panel {
-                            a: &$a[a..],
-                            lda,
-                            rows,
-                            b: $b,
-                            groups,
-                            c: &mut work.$c,
-                            fresh,
-                        }
+                        Panel { a: &$a[a..], lda, rows, b: $b, groups, c: &mut work.$c, fresh }
                     };
                 }
                 match (&self.packed, self.scheme) {

@@ -6,14 +6,20 @@ mod attention;
 mod block;
 mod condition;
 mod dit;
+mod gpt2;
 mod head;
 mod isa;
 mod linear;
 mod math;
 mod parts;
+mod row;
 mod softmax;
 mod threads;
 mod tiles;
 
+#[cfg(test)]
+mod tests;
+
 pub use dit::FastDit;
+pub use gpt2::FastGpt2;
 pub use isa::Isa;

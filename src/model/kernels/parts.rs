@@ -10,29 +10,22 @@ use crate::model::{ModelError, Precision};
 pub(crate) struct Loader<'a> {
     tensors: &'a dyn Tensors,
     pub(crate) kernels: &'a Kernels,
-    precision: Precision,
+    body: Scheme,
     progress: Progress<'a>,
     done: std::cell::Cell<usize>,
     total: usize,
 }
 
 impl<'a> Loader<'a> {
-    /// `total` is the number of values there are to read.
+    /// `body` is how the matrices of the body are multiplied, `total` the number of values there are to read.
     pub(crate) fn new(
         tensors: &'a dyn Tensors,
         kernels: &'a Kernels,
-        precision: Precision,
+        body: Scheme,
         total: usize,
         progress: Progress<'a>,
     ) -> Self {
-        Self {
-            tensors,
-            kernels,
-            precision,
-            progress,
-            done: std::cell::Cell::new(0),
-            total,
-        }
+        Self { tensors, kernels, body, progress, done: std::cell::Cell::new(0), total }
     }
 
     fn read(&self, values: usize) {
@@ -56,7 +49,7 @@ impl<'a> Loader<'a> {
     pub(crate) fn linear(&self, name: &str, inputs: usize, outputs: usize) -> Result<Linear, ModelError> {
         let matrix = self.matrix(&format!("{name}.weight"), outputs, inputs)?;
         let bias = self.vector(&format!("{name}.bias"), outputs)?;
-        Ok(self.pack(self.body(), inputs, &[(&matrix).into()], bias))
+        Ok(self.pack(self.body, inputs, &[(&matrix).into()], bias))
     }
 
     /// Layers of the same inputs side by side, without bias.
@@ -66,7 +59,7 @@ impl<'a> Loader<'a> {
             .map(|name| self.matrix(&format!("{name}.weight"), outputs, inputs))
             .collect::<Result<_, _>>()?;
         let parts: Vec<Weights<'_>> = parts.iter().map(Into::into).collect();
-        Ok(self.pack(self.body(), inputs, &parts, Vec::new()))
+        Ok(self.pack(self.body, inputs, &parts, Vec::new()))
     }
 
     /// A layer of the condition path, which runs once a step: as exact as the file.
@@ -84,15 +77,10 @@ impl<'a> Loader<'a> {
         Linear::pack(self.kernels, scheme, inputs, parts, bias)
     }
 
-    /// How the body's matrices are multiplied.
-    pub(crate) fn body(&self) -> Scheme {
-        scheme(self.precision, self.kernels)
-    }
-
     /// How the head is multiplied: with 8-bit weights, its activations keep 16 bits, as its errors go straight into
     /// the posterior.
     pub(crate) fn head(&self) -> Scheme {
-        match self.body() {
+        match self.body {
             Scheme::Int8Byte => Scheme::Int8,
             other => other,
         }

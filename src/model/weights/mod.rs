@@ -149,6 +149,11 @@ pub struct JudgeCheckpoint {
 }
 
 impl Checkpoint {
+    /// A network whose tensors are known to fit `spec`.
+    pub fn new(spec: ModelSpec, tensors: Arc<dyn Tensors>, tokenizer: Option<Tokenizer>) -> Self {
+        Self { spec, tensors, tokenizer, hash: OnceLock::new() }
+    }
+
     /// Hex digest of the tensors' content ([`hash`]); reads all of them on the first call, then remembers.
     pub fn hash(&self) -> Result<&str, ModelError> {
         hash::cached(&self.hash, &*self.tensors)
@@ -166,6 +171,11 @@ impl Checkpoint {
 }
 
 impl JudgeCheckpoint {
+    /// A judge whose tensors are known to fit `spec`.
+    pub fn new(spec: JudgeSpec, tensors: Arc<dyn Tensors>, tokenizer: Option<Tokenizer>) -> Self {
+        Self { spec, tensors, tokenizer }
+    }
+
     /// The tensor that turns hidden states into logits: the embedding, unless the file has a head of its own.
     pub fn head(&self) -> &'static str {
         if self.tensors.shape(SEPARATE_HEAD).is_some() { SEPARATE_HEAD } else { "wte.weight" }

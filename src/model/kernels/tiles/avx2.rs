@@ -6,9 +6,8 @@
 //! widen, so it would be less exact and, at one multiplication per 16 products either way, no faster.
 
 use std::arch::x86_64::{
-    _mm256_add_epi32, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16,
-    _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_storeu_ps,
-    _mm256_storeu_si256,
+    _mm256_add_epi32, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_set1_epi32,
+    _mm256_set1_ps, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_storeu_ps, _mm256_storeu_si256,
 };
 
 use super::{Panel, opaque, tiles};
@@ -28,23 +27,13 @@ pub(super) fn i16(panel: Panel<'_, i16, i16, i32>) {
 /// # Safety
 /// `a`: `R` rows of `groups` values, `lda` apart; `b`: `groups × 16` values; `c`: `R × 16` values.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn f32_tile<const R: usize>(
-    a: *const f32,
-    lda: usize,
-    b: *const f32,
-    groups: usize,
-    c: *mut f32,
-    fresh: bool,
-) {
+unsafe fn f32_tile<const R: usize>(a: *const f32, lda: usize, b: *const f32, groups: usize, c: *mut f32, fresh: bool) {
     // SAFETY: offsets stay within the lengths demanded above.
     unsafe {
         let mut acc = [[_mm256_setzero_ps(); 2]; R];
         if !fresh {
             for (r, acc) in acc.iter_mut().enumerate() {
-                *acc = [
-                    _mm256_loadu_ps(c.add(r * NR)),
-                    _mm256_loadu_ps(c.add(r * NR + 8)),
-                ];
+                *acc = [_mm256_loadu_ps(c.add(r * NR)), _mm256_loadu_ps(c.add(r * NR + 8))];
             }
         }
         let rows: [_; R] = std::array::from_fn(|r| opaque(a.add(r * lda)));
@@ -67,23 +56,13 @@ unsafe fn f32_tile<const R: usize>(
 /// # Safety
 /// `a`: `R` rows of `groups` pairs, `lda` apart; `b`: `groups × 16` pairs; `c`: `R × 16` values.
 #[target_feature(enable = "avx2")]
-unsafe fn i16_tile<const R: usize>(
-    a: *const i16,
-    lda: usize,
-    b: *const i16,
-    groups: usize,
-    c: *mut i32,
-    fresh: bool,
-) {
+unsafe fn i16_tile<const R: usize>(a: *const i16, lda: usize, b: *const i16, groups: usize, c: *mut i32, fresh: bool) {
     // SAFETY: offsets stay within the lengths demanded above; loads and stores need no alignment.
     unsafe {
         let mut acc = [[_mm256_setzero_si256(); 2]; R];
         if !fresh {
             for (r, acc) in acc.iter_mut().enumerate() {
-                *acc = [
-                    _mm256_loadu_si256(c.add(r * NR).cast()),
-                    _mm256_loadu_si256(c.add(r * NR + 8).cast()),
-                ];
+                *acc = [_mm256_loadu_si256(c.add(r * NR).cast()), _mm256_loadu_si256(c.add(r * NR + 8).cast())];
             }
         }
         let rows: [_; R] = std::array::from_fn(|r| opaque(a.add(r * lda)));

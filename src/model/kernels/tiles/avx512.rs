@@ -4,9 +4,9 @@
 //! `vdpbf16ps` adds two bf16 products to an f32 lane, flushing denormals.
 
 use std::arch::x86_64::{
-    __m512bh, _mm512_dpbf16_ps, _mm512_dpbusd_epi32, _mm512_dpwssd_epi32, _mm512_fmadd_ps,
-    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps,
-    _mm512_setzero_si512, _mm512_storeu_ps, _mm512_storeu_si512,
+    __m512bh, _mm512_dpbf16_ps, _mm512_dpbusd_epi32, _mm512_dpwssd_epi32, _mm512_fmadd_ps, _mm512_loadu_ps,
+    _mm512_loadu_si512, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_storeu_ps,
+    _mm512_storeu_si512,
 };
 
 use super::{Panel, tiles};
@@ -36,23 +36,13 @@ pub(super) fn bf16(panel: Panel<'_, u16, u16, f32>) {
 /// # Safety
 /// `a`: `R` rows of `groups` values, `lda` apart; `b`: `groups × 32` values; `c`: `R × 32` values.
 #[target_feature(enable = "avx512f")]
-unsafe fn f32_tile<const R: usize>(
-    a: *const f32,
-    lda: usize,
-    b: *const f32,
-    groups: usize,
-    c: *mut f32,
-    fresh: bool,
-) {
+unsafe fn f32_tile<const R: usize>(a: *const f32, lda: usize, b: *const f32, groups: usize, c: *mut f32, fresh: bool) {
     // SAFETY: offsets stay within the lengths demanded above.
     unsafe {
         let mut acc = [[_mm512_setzero_ps(); 2]; R];
         if !fresh {
             for (r, acc) in acc.iter_mut().enumerate() {
-                *acc = [
-                    _mm512_loadu_ps(c.add(r * NR)),
-                    _mm512_loadu_ps(c.add(r * NR + 16)),
-                ];
+                *acc = [_mm512_loadu_ps(c.add(r * NR)), _mm512_loadu_ps(c.add(r * NR + 16))];
             }
         }
         for g in 0..groups {
@@ -90,10 +80,8 @@ macro_rules! integer_tile {
                 let mut acc = [[_mm512_setzero_si512(); 2]; R];
                 if !fresh {
                     for (r, acc) in acc.iter_mut().enumerate() {
-                        *acc = [
-                            _mm512_loadu_si512(c.add(r * NR).cast()),
-                            _mm512_loadu_si512(c.add(r * NR + 16).cast()),
-                        ];
+                        *acc =
+                            [_mm512_loadu_si512(c.add(r * NR).cast()), _mm512_loadu_si512(c.add(r * NR + 16).cast())];
                     }
                 }
                 for g in 0..groups {
@@ -121,30 +109,19 @@ integer_tile!(u8_tile, u8, i8, 4, _mm512_dpbusd_epi32);
 /// # Safety
 /// `a`: `R` rows of `groups` pairs, `lda` apart; `b`: `groups × 32` pairs; `c`: `R × 32` values.
 #[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn bf16_tile<const R: usize>(
-    a: *const u16,
-    lda: usize,
-    b: *const u16,
-    groups: usize,
-    c: *mut f32,
-    fresh: bool,
-) {
+unsafe fn bf16_tile<const R: usize>(a: *const u16, lda: usize, b: *const u16, groups: usize, c: *mut f32, fresh: bool) {
     // SAFETY: offsets stay within the lengths demanded above; loads and stores need no alignment; all bit patterns are
     // valid vectors of bf16.
     unsafe {
         let mut acc = [[_mm512_setzero_ps(); 2]; R];
         if !fresh {
             for (r, acc) in acc.iter_mut().enumerate() {
-                *acc = [
-                    _mm512_loadu_ps(c.add(r * NR)),
-                    _mm512_loadu_ps(c.add(r * NR + 16)),
-                ];
+                *acc = [_mm512_loadu_ps(c.add(r * NR)), _mm512_loadu_ps(c.add(r * NR + 16))];
             }
         }
         for g in 0..groups {
             let b0: __m512bh = std::mem::transmute(_mm512_loadu_si512(b.add(g * 2 * NR).cast()));
-            let b1: __m512bh =
-                std::mem::transmute(_mm512_loadu_si512(b.add(g * 2 * NR + 32).cast()));
+            let b1: __m512bh = std::mem::transmute(_mm512_loadu_si512(b.add(g * 2 * NR + 32).cast()));
             for (r, acc) in acc.iter_mut().enumerate() {
                 let a = a.add(r * lda + 2 * g).cast::<i32>().read_unaligned();
                 let a: __m512bh = std::mem::transmute(_mm512_set1_epi32(a));

@@ -18,9 +18,6 @@ mod neon;
 
 use super::isa::{Isa, Level};
 
-/// The widest panel of any kernel.
-pub(crate) const MAX_NR: usize = 32;
-
 /// One product `c (+)= a · b`, `rows` by one panel.
 pub(crate) struct Panel<'a, A, B, C> {
     /// Left rows, `lda` apart, each of `groups` groups.
@@ -46,10 +43,7 @@ impl<A, B, C> Panel<'_, A, B, C> {
             self.rows == 0 || self.a.len() >= (self.rows - 1) * self.lda + self.groups * group,
             "left operand too short"
         );
-        assert!(
-            self.b.len() >= self.groups * nr * group,
-            "packed panel too short"
-        );
+        assert!(self.b.len() >= self.groups * nr * group, "packed panel too short");
         assert!(self.c.len() >= self.rows * nr, "result too short");
     }
 }
@@ -77,23 +71,9 @@ impl Kernels {
                 bf16: Some(portable::bf16),
             },
             #[cfg(target_arch = "aarch64")]
-            Level::Neon => Self {
-                isa,
-                nr: neon::NR,
-                f32: neon::f32,
-                i16: neon::i16,
-                u8: None,
-                bf16: None,
-            },
+            Level::Neon => Self { isa, nr: neon::NR, f32: neon::f32, i16: neon::i16, u8: None, bf16: None },
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => Self {
-                isa,
-                nr: avx2::NR,
-                f32: avx2::f32,
-                i16: avx2::i16,
-                u8: None,
-                bf16: None,
-            },
+            Level::Avx2 => Self { isa, nr: avx2::NR, f32: avx2::f32, i16: avx2::i16, u8: None, bf16: None },
             #[cfg(target_arch = "x86_64")]
             Level::Avx512 | Level::Avx512Bf16 => Self {
                 isa,

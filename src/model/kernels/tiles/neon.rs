@@ -1,8 +1,8 @@
 //! NEON: 6 rows by 16 columns, 24 accumulators of 4 lanes. Compiled for 64-bit Arm; not yet run on such a machine.
 
 use std::arch::aarch64::{
-    vaddq_s32, vdupq_n_f32, vdupq_n_s32, vfmaq_n_f32, vget_high_s16, vget_low_s16, vld1q_f32,
-    vld1q_s32, vld2q_s16, vmlal_n_s16, vst1q_f32, vst1q_s32,
+    vaddq_s32, vdupq_n_f32, vdupq_n_s32, vfmaq_n_f32, vget_high_s16, vget_low_s16, vld1q_f32, vld1q_s32, vld2q_s16,
+    vmlal_n_s16, vst1q_f32, vst1q_s32,
 };
 
 use super::{Panel, tiles};
@@ -22,14 +22,7 @@ pub(super) fn i16(panel: Panel<'_, i16, i16, i32>) {
 /// # Safety
 /// `a`: `R` rows of `groups` values, `lda` apart; `b`: `groups × 16` values; `c`: `R × 16` values.
 #[target_feature(enable = "neon")]
-unsafe fn f32_tile<const R: usize>(
-    a: *const f32,
-    lda: usize,
-    b: *const f32,
-    groups: usize,
-    c: *mut f32,
-    fresh: bool,
-) {
+unsafe fn f32_tile<const R: usize>(a: *const f32, lda: usize, b: *const f32, groups: usize, c: *mut f32, fresh: bool) {
     // SAFETY: offsets stay within the lengths demanded above.
     unsafe {
         let mut acc = [[vdupq_n_f32(0.0); 4]; R];
@@ -60,14 +53,7 @@ unsafe fn f32_tile<const R: usize>(
 /// # Safety
 /// `a`: `R` rows of `groups` pairs, `lda` apart; `b`: `groups × 16` pairs; `c`: `R × 16` values.
 #[target_feature(enable = "neon")]
-unsafe fn i16_tile<const R: usize>(
-    a: *const i16,
-    lda: usize,
-    b: *const i16,
-    groups: usize,
-    c: *mut i32,
-    fresh: bool,
-) {
+unsafe fn i16_tile<const R: usize>(a: *const i16, lda: usize, b: *const i16, groups: usize, c: *mut i32, fresh: bool) {
     // SAFETY: offsets stay within the lengths demanded above.
     unsafe {
         let mut acc = [[vdupq_n_s32(0); 4]; R];

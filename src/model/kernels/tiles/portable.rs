@@ -6,10 +6,7 @@ pub(super) const NR: usize = 16;
 
 /// `c (+)= a · b` for groups of `G` values, each product made by `mul`.
 #[inline(always)]
-fn product<A: Copy, B: Copy, C: Copy + Default, const G: usize>(
-    panel: Panel<'_, A, B, C>,
-    mul: impl Fn(C, A, B) -> C,
-) {
+fn product<A: Copy, B: Copy, C: Copy + Default, const G: usize>(panel: Panel<'_, A, B, C>, mul: impl Fn(C, A, B) -> C) {
     for row in 0..panel.rows {
         let a = &panel.a[row * panel.lda..][..panel.groups * G];
         let c = &mut panel.c[row * NR..][..NR];

@@ -11,20 +11,8 @@ fn noise(i: usize) -> u64 {
     z ^ (z >> 31)
 }
 
-const SHAPES: [(usize, usize); 12] = [
-    (1, 1),
-    (1, 64),
-    (2, 3),
-    (5, 17),
-    (6, 8),
-    (7, 97),
-    (11, 128),
-    (12, 33),
-    (13, 255),
-    (25, 16),
-    (47, 61),
-    (64, 256),
-];
+const SHAPES: [(usize, usize); 12] =
+    [(1, 1), (1, 64), (2, 3), (5, 17), (6, 8), (7, 97), (11, 128), (12, 33), (13, 255), (25, 16), (47, 61), (64, 256)];
 
 /// Runs `kernel` on packed operands; `a` and `b` give plain (row, k) and (k, column) entries.
 fn run<A: Copy + Default, B: Copy + Default, C: Copy + Default>(
@@ -51,15 +39,7 @@ fn run<A: Copy + Default, B: Copy + Default, C: Copy + Default>(
             right[(i / group * nr + n) * group + i % group] = b(i, n);
         }
     }
-    kernel(Panel {
-        a: &left,
-        lda,
-        rows,
-        b: &right,
-        groups,
-        c,
-        fresh,
-    });
+    kernel(Panel { a: &left, lda, rows, b: &right, groups, c, fresh });
 }
 
 #[test]
@@ -160,15 +140,7 @@ fn a_row_does_not_depend_on_its_tile() {
         let a: Vec<f32> = (0..30 * 97).map(|i| value(i / 97, i % 97)).collect();
         let product = |first: usize, rows: usize| {
             let mut c = vec![0.0; rows * nr];
-            kernels.f32(Panel {
-                a: &a[first * 97..],
-                lda: 97,
-                rows,
-                b: &b,
-                groups: 97,
-                c: &mut c,
-                fresh: true,
-            });
+            kernels.f32(Panel { a: &a[first * 97..], lda: 97, rows, b: &b, groups: 97, c: &mut c, fresh: true });
             c
         };
         let whole = product(0, 30);
@@ -182,13 +154,5 @@ fn a_row_does_not_depend_on_its_tile() {
 #[should_panic(expected = "left operand too short")]
 fn short_operands_are_refused() {
     let kernels = Kernels::new(Isa::PORTABLE);
-    kernels.f32(Panel {
-        a: &[0.0; 7],
-        lda: 4,
-        rows: 2,
-        b: &[0.0; 64],
-        groups: 4,
-        c: &mut [0.0; 32],
-        fresh: true,
-    });
+    kernels.f32(Panel { a: &[0.0; 7], lda: 4, rows: 2, b: &[0.0; 64], groups: 4, c: &mut [0.0; 32], fresh: true });
 }
