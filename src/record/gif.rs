@@ -20,6 +20,8 @@ use super::{Look, RecordError, Recorder};
 pub struct Options {
     /// Font size in pixels.
     pub px: u16,
+    /// Background around the screen, in pixels.
+    pub margin: u16,
     /// Most frames a second; players slow down anything above 50.
     pub fps: u16,
     /// How long the last frame stays before the loop starts again.
@@ -38,6 +40,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             px: 16,
+            margin: 8,
             fps: 25,
             hold: Duration::from_secs(3),
             idle: Duration::from_secs(5),
@@ -109,7 +112,7 @@ impl<W: Write> Gif<W> {
     fn flush(&mut self, screen: &Buffer, delay: u64) -> Result<(), RecordError> {
         if let Stage::Waiting(out) = &mut self.stage {
             let (columns, rows) = self.options.canvas.unwrap_or((screen.area.width, screen.area.height));
-            let mut raster = Raster::new(self.look.clone(), self.options.px, columns, rows)?;
+            let mut raster = Raster::new(self.look.clone(), self.options.px, self.options.margin, (columns, rows))?;
             raster.draw(screen);
             let Some(out) = out.take() else { return Ok(()) };
             // One entry stays free for "transparent".

@@ -144,11 +144,11 @@ impl Stage for Screen {
 
     fn caption(&self) -> String {
         let Some(run) = self.session.state().run() else { return String::new() };
-        let mut caption = format!("step {}/{}", run.playhead, run.steps());
-        if let Some(perplexity) = run.timeline.perplexity(run.playhead) {
-            caption += &format!("  perplexity {}", super::figure::number(perplexity));
+        let step = format!("step {}/{}", run.playhead, run.steps());
+        match run.timeline.perplexity(run.playhead) {
+            Some(perplexity) => format!("{step}  perplexity {}", super::figure::number(perplexity)),
+            None => step,
         }
-        caption
     }
 
     fn has_quit(&self) -> bool {

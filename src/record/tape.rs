@@ -178,7 +178,7 @@ impl Tape {
                 Command::Key(chord, times)
             }
             "Sleep" => Command::Sleep(time(&line.word("a time")?)?),
-            "Wait" => self.wait(line)?,
+            "Wait" => wait(line)?,
             "Resize" => {
                 let (width, height) = size(&line.word("a size")?)?;
                 Command::Resize(width, height)
@@ -188,23 +188,6 @@ impl Tape {
         };
         self.commands.push((first.place, command));
         line.done()
-    }
-
-    fn wait(&self, line: &mut Line) -> Result<Command, Mistake> {
-        let what = line.word("step N, end, text \"…\" or time 400ms")?;
-        match what.text.as_str() {
-            "step" => Ok(Command::WaitStep(number(&line.word("a step")?, 0..=65_536, "a step from 0 on")?)),
-            "end" => Ok(Command::WaitEnd),
-            "text" => {
-                let text = line.quoted("a text in quotes")?;
-                if text.text.is_empty() {
-                    return Err((text.place, "an empty text is everywhere; say what to wait for".to_owned()));
-                }
-                Ok(Command::WaitText(text.text))
-            }
-            "time" => Ok(Command::Sleep(time(&line.word("a time")?)?)),
-            other => Err((what.place, format!("cannot wait for {other:?}; expected step, end, text or time"))),
-        }
     }
 
     fn set(&mut self, line: &mut Line) -> Result<(), Mistake> {
@@ -229,19 +212,35 @@ impl Tape {
             "Fps" => set.fps = number(&value, 1..=50, "frames a second, 1 to 50")? as u16,
             "Hold" => set.hold = time(&value)?,
             "Trace" => set.trace = Some(PathBuf::from(value.text)),
-            other => match RUN_FLAGS.iter().find(|(name, _)| *name == other) {
-                Some((_, flag)) => {
-                    set.run.insert((*flag).to_owned(), value.text);
-                }
-                None => {
+            other => {
+                let Some((_, flag)) = RUN_FLAGS.iter().find(|(name, _)| *name == other) else {
                     let flags: Vec<&str> = RUN_FLAGS.iter().map(|(name, _)| *name).collect();
                     let known = "Size, Theme, Speed, Delay, Timeout, StepTime, FontSize, Fps, Hold, Trace";
                     let problem = format!("{other:?} is no setting; expected {known}, {}", flags.join(", "));
                     return Err((name.place, problem));
-                }
-            },
+                };
+                set.run.insert((*flag).to_owned(), value.text);
+            }
         }
         line.done()
+    }
+}
+
+/// What a `Wait` waits for.
+fn wait(line: &mut Line) -> Result<Command, Mistake> {
+    let what = line.word("step N, end, text \"…\" or time 400ms")?;
+    match what.text.as_str() {
+        "step" => Ok(Command::WaitStep(number(&line.word("a step")?, 0..=65_536, "a step from 0 on")?)),
+        "end" => Ok(Command::WaitEnd),
+        "text" => {
+            let text = line.quoted("a text in quotes")?;
+            if text.text.is_empty() {
+                return Err((text.place, "an empty text is everywhere; say what to wait for".to_owned()));
+            }
+            Ok(Command::WaitText(text.text))
+        }
+        "time" => Ok(Command::Sleep(time(&line.word("a time")?)?)),
+        other => Err((what.place, format!("cannot wait for {other:?}; expected step, end, text or time"))),
     }
 }
 

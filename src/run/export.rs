@@ -229,8 +229,13 @@ fn write(
         Format::Gif | Format::Cast => {
             let title = crate::record::figure::about(timeline);
             if format == Format::Gif {
-                let options =
-                    gif::Options { px: args.size, fps: args.fps, comment: Some(title), ..gif::Options::default() };
+                let options = gif::Options {
+                    px: args.size,
+                    margin: png::margin(args.size),
+                    fps: args.fps,
+                    comment: Some(title),
+                    ..gif::Options::default()
+                };
                 let mut gif = Gif::new(&mut out, options, look);
                 playback(args, trace, timeline, &themes.theme, &mut gif, work)?;
                 if gif.is_full() {

@@ -91,6 +91,7 @@ fn record(
         title: Some(format!("{name} · {what}")),
         gif: gif::Options {
             px: settings.font,
+            margin: png::margin(settings.font),
             fps: settings.fps,
             hold: settings.hold,
             canvas: Some(tape.largest()),
