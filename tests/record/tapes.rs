@@ -44,7 +44,7 @@ fn live() -> Screen {
     let network = FakeNetwork::new(36, 64, Source::Uniform).towards(&[0, 1, 2, 3, 4, 5]);
     let spec = network.spec().clone();
     let engine = SoloEngine::new(Box::new(network), None, Duration::from_millis(60));
-    let mut state = State::live(looks(), "fake".to_owned(), Some(Arc::new(runs::vocab())), spec, false);
+    let mut state = State::live(looks(), "fake".to_owned(), Some(Arc::new(runs::vocab())), spec, None);
     let effects = state.begin(RunConfig::new(7, 48, 8), "");
     Screen::new(state, Some(engine), (100, 30), effects).expect("a screen")
 }
