@@ -1,13 +1,11 @@
 """Distils the pre-trained network into a student that is told its step size.
 
 The student learns on the states that its own sampler visits. Many *walkers* run side by side, each with a budget N of its own,
-from noise to text at steps of h = 1/N; wherever they stand the student learns, then they take its step. Two objectives, one after the other:
+from noise to text at steps of h = 1/N; wherever they stand the student learns, then they take its step. There the pre-trained network
+walks the same stretch in m finer steps, and the mean of the logits that it has on the way is the target. A share of reverse KL
+lets the student prefer, among continuations that do not go together when drawn independently, the likelier.
 
-* `path` (while progress < --path-until): the pre-trained network walks the same stretch in m finer steps, and the mean of the logits that
-  it has on the way is the student's target there. A share of reverse KL lets the student prefer, among continuations that do not go
-  together when drawn independently, the likelier. `--target rk4` is the paper's shortcut instead: the student's own average at h/2,
-  logits combined as Runge and Kutta would.
-* `match` (afterwards): distribution matching, see matching.py.
+`--target rk4` is the paper's shortcut instead: the student's own average at h/2, logits combined as Runge and Kutta would.
 
 All along, generalized KL on data goes on at the small steps (1/64 … 1/1024), so that long budgets stay good.
 """
@@ -23,11 +21,10 @@ import torch.nn.functional as F
 
 import gpt2
 from data import Windows, heldout_windows
-from matching import matching_loss
 from model import Config, Transformer, load, student_from
 from muon import MuonAdamW, hidden_in_blocks
 from pretrain import corrupt, generalized_kl, lengths_of, stratified
-from sample import advance, draw, entropy, flat, noise, perplexity, sample
+from sample import advance, entropy, flat, noise, perplexity, sample
 
 BUDGETS = [1, 2, 4, 8, 16, 32]
 SHARES = [0.02, 0.06, 0.27, 0.37, 0.20, 0.08]  # of the states learnt from
@@ -73,7 +70,7 @@ class Walkers:
         self.restart(arrived)
 
 
-def imitation_loss(logits, x, target, reverse):
+def imitation_loss(logits, target, reverse):
     """(1 - reverse)·KL(target ‖ student) + reverse·KL(student ‖ target), a mean over positions."""
     mine, theirs = F.log_softmax(logits.float(), -1), F.log_softmax(target, -1)
     forward = (theirs.exp() * (theirs - mine)).sum(-1)
@@ -88,17 +85,15 @@ def main(a) -> None:
     c = Config(hidden_size=a.hidden, n_blocks=a.blocks, n_heads=a.heads, cond_dim=a.cond)
     told = Config(**{**c.dict(), "dt_conditioned": True})
     plain = compile_blocks(Transformer(c).to(DEVICE)).requires_grad_(False)  # knows data
-    student, critic = (compile_blocks(Transformer(told).to(DEVICE)) for _ in range(2))
-    average, steady = (compile_blocks(Transformer(told).to(DEVICE)).requires_grad_(False) for _ in range(2))  # of student and critic
-    gradients, critic_gradients = Gradients(student.parameters()), Gradients(critic.parameters())
+    student = compile_blocks(Transformer(told).to(DEVICE))
+    average = compile_blocks(Transformer(told).to(DEVICE)).requires_grad_(False)
+    gradients = Gradients(student.parameters())
     lengths, shares = lengths_of(a.lengths)
     windows, vocab, m = Windows(a.data, a.real_share, a.seed), c.vocab_size, a.substeps
     rows_at = {n: max(1, a.tokens // n) for n in lengths}
 
-    move, pick = flat(compiled(advance)), flat(compiled(lambda logits, x: draw(F.softmax(logits.float(), -1))))
-    match = compiled(lambda l, d, k, xs, s: matching_loss(l, d, k, xs, s))
-    imitate = compiled(lambda l, x, target: imitation_loss(l, x, target, a.reverse))
-    denoise = flat(compiled(generalized_kl))
+    move, denoise = flat(compiled(advance)), flat(compiled(generalized_kl))
+    imitation = compiled(lambda logits, target: imitation_loss(logits, target, a.reverse))
 
     @torch.no_grad()
     def path_target(x, t, h, last):
@@ -132,18 +127,9 @@ def main(a) -> None:
         xt = corrupt(x1, t, vocab)
         return denoise(student(xt, t, h), xt, x1, t)
 
-    def critic_and_match(logits, x, t, h):
-        """The critic's own loss on the student's texts, and the student's loss by the critic."""
-        text = pick(logits.detach(), x)
-        s = (t + h * (0.5 + 0.5 * torch.rand_like(t))).clamp_max(0.98)
-        xs = corrupt(text, s, vocab)
-        guess = critic(xs, s, h)
-        with torch.no_grad():  # the critic's average: a noisier one would look like a flatter one, and ask for sharpness
-            truth, known = plain(xs, s), steady(xs, s, h)
-        flat_s = s[:, None].expand_as(xs).reshape(-1)
-        n = xs.numel()
-        loss = match(logits.reshape(n, -1), truth.reshape(n, -1), known.reshape(n, -1), xs.reshape(-1), flat_s)
-        return denoise(guess, xs, text, s), loss
+    def imitate(logits, x, t, h, last):
+        n = x.numel()  # positions in one row: one compiled shape for every length
+        return imitation(logits.reshape(n, -1), target_of(x, t, h, last).reshape(n, -1))
 
     @torch.no_grad()
     def look(length, rows):
@@ -165,9 +151,7 @@ def main(a) -> None:
         with autocast():
             w = walkers[n]
             t, h, last = w.where()
-            logits = student(w.x, t, h)
-            one, two = critic_and_match(logits, w.x, t, h)
-            (one + two + imitate(logits.reshape(w.x.numel(), -1), w.x.reshape(-1), path_target(w.x, t, h, last).reshape(w.x.numel(), -1))).backward()
+            imitate(student(w.x, t, h), w.x, t, h, last).backward()
             small_steps(n).backward()
             with torch.no_grad():
                 move(average(w.x, t, h), w.x, t, h, last)
@@ -178,68 +162,54 @@ def main(a) -> None:
     pretrained = torch.load(a.pretrained, map_location=DEVICE, weights_only=False)["model"]
     plain.load_state_dict(pretrained)
     start = student_from(load(pretrained).to(DEVICE)).state_dict()
-    for net in (student, critic, average, steady):
+    for net in (student, average):
         net.load_state_dict(start)
-    averaged, steadied = dict(average.named_parameters()), dict(steady.named_parameters())
+    averaged = dict(average.named_parameters())
     optimizer = MuonAdamW(student, hidden_in_blocks, a.muon_lr, a.adam_lr, 0.0)
-    critic_optimizer = MuonAdamW(critic, hidden_in_blocks, a.muon_lr, a.adam_lr, 0.0)
     j = torch.load(a.judge, map_location=DEVICE, weights_only=False)
     judge = gpt2.load(j["model"], j["config"]["n_head"]).to(DEVICE)
     reference = {n: round(entropy(heldout_windows(a.data, n)).mean().item(), 3) for n in lengths}
     schedule, shown, looked, saved = Schedule(a.steps, a.seconds, cooldown=a.cooldown), 0.0, 0.0, 0.0
     if os.path.exists(path):
         s = torch.load(path, map_location=DEVICE, weights_only=False)
-        for net, key in ((student, "student_model"), (average, "student_ema_model"), (critic, "critic_model"), (steady, "critic_model")):
-            net.load_state_dict(s[key])
-        optimizer.load_state_dict(s["student_optimizer"]), critic_optimizer.load_state_dict(s["critic_optimizer"])
-        windows.load(s["train_sampler"])
+        student.load_state_dict(s["student_model"]), average.load_state_dict(s["student_ema_model"])
+        optimizer.load_state_dict(s["student_optimizer"]), windows.load(s["train_sampler"])
         schedule.restore(s["step"], s["elapsed"])
 
     def checkpoint():
         save(path, {"teacher_model": pretrained, "student_model": student.state_dict(), "student_ema_model": average.state_dict(),
-                    "student_optimizer": optimizer.state_dict(), "critic_model": critic.state_dict(), "critic_optimizer": critic_optimizer.state_dict(),
-                    "step": schedule.step, "elapsed": schedule.elapsed, "train_sampler": windows.state(), "test_sampler": {}})
+                    "student_optimizer": optimizer.state_dict(), "step": schedule.step, "train_sampler": windows.state(), "test_sampler": {},
+                    "elapsed": schedule.elapsed})
 
-    sums = torch.zeros(4, device=DEVICE)
+    sums = torch.zeros(2, device=DEVICE)
     count = 0
     while (progress := schedule.progress()) < 1:
         rate = schedule.rate(progress)
         length = lengths[torch.multinomial(shares, 1).item()]
-        gradients.zero(), critic_gradients.zero()
+        gradients.zero()
         w = walkers[length]
         t, h, last = w.where()
-        shortcut = matching = critics = torch.zeros((), device=DEVICE)
         with autocast():
             logits = student(w.x, t, h)
-            if progress < a.path_until:
-                n = w.x.numel()
-                shortcut = imitate(logits.reshape(n, -1), w.x.reshape(-1), target_of(w.x, t, h, last).reshape(n, -1))
-            if a.path_until < 1 and progress > a.path_until - 0.1:  # the critic learns the student before it is asked
-                critics, matching = critic_and_match(logits, w.x, t, h)
+            loss = imitate(logits, w.x, t, h, last)
             with torch.no_grad():
                 x = move(logits.detach(), w.x, t, h, last)
-        if critics.requires_grad:
-            critics.backward()
-        (shortcut if progress < a.path_until else a.match_weight * matching).backward()
+        loss.backward()
         w.move(x)
         if schedule.step % a.data_every == 0:
             with autocast():
                 data = small_steps(length)
             (a.data_weight * data).backward()
-            sums[3] += data.detach() * a.data_every
+            sums[1] += data.detach() * a.data_every
         norm = gradients.reduce()
         optimizer.step(rate)
-        if critics.requires_grad:
-            critic_gradients.reduce()
-            critic_optimizer.step(max(rate, 0.3))
-            ema_update(steadied, critic, a.critic_ema)
         schedule.step += 1
         ema_update(averaged, student, min(a.ema, (schedule.step + 1) / (schedule.step + 10)))
-        sums[:3] += torch.stack([shortcut.detach(), matching.detach(), critics.detach()])
+        sums[0] += loss.detach()
         count += 1
         if progress - shown >= 0.03:
-            s = (sums / count).tolist()
-            log(step=schedule.step, progress=progress, path=s[0], match=s[1], critic=s[2], data=s[3], norm=norm.item(), seconds=schedule.elapsed)
+            mean = (sums / count).tolist()
+            log(step=schedule.step, progress=progress, path=mean[0], data=mean[1], norm=norm.item(), seconds=schedule.elapsed)
             sums.zero_()
             shown, count = progress, 0
         if progress - looked >= a.look or schedule.step == 1:
@@ -269,22 +239,19 @@ if __name__ == "__main__":
     ap.add_argument("--blocks", type=int, default=8)
     ap.add_argument("--heads", type=int, default=8)
     ap.add_argument("--cond", type=int, default=128)
-    ap.add_argument("--path-until", type=float, default=0.3, help="share of the run for the path objective; 1: all of it")
     ap.add_argument("--target", choices=("path", "rk4"), default="path")
     ap.add_argument("--substeps", type=int, default=4)
     ap.add_argument("--reverse", type=float, default=0.3, help="share of reverse KL in the path objective")
     ap.add_argument("--sharpen", type=float, default=1.0, help="factor on the target logits")
     ap.add_argument("--last", type=float, default=1.0, help="the same at a budget's last step")
-    ap.add_argument("--match-weight", type=float, default=1.0)
     ap.add_argument("--data-share", type=float, default=0.2, help="walks that start from data part of the way")
     ap.add_argument("--data-every", type=int, default=3)
-    ap.add_argument("--data-weight", type=float, default=0.5)
+    ap.add_argument("--data-weight", type=float, default=0.2)
     ap.add_argument("--real-share", type=float, default=0.15)
-    ap.add_argument("--muon-lr", type=float, default=0.003)
-    ap.add_argument("--adam-lr", type=float, default=3e-4)
+    ap.add_argument("--muon-lr", type=float, default=0.005)
+    ap.add_argument("--adam-lr", type=float, default=5e-4)
     ap.add_argument("--cooldown", type=float, default=0.6)
     ap.add_argument("--ema", type=float, default=0.995)
-    ap.add_argument("--critic-ema", type=float, default=0.98)
     ap.add_argument("--until", type=float, default=0, help="end at this time (seconds since 1970) instead of after --seconds")
     ap.add_argument("--look", type=float, default=0.1, help="share of the run between looks at samples")
     ap.add_argument("--look-rows", type=int, default=128)
