@@ -44,7 +44,7 @@ fn live() -> Screen {
     let network = FakeNetwork::new(36, 64, Source::Uniform).towards(&[0, 1, 2, 3, 4, 5]);
     let spec = network.spec().clone();
     let engine = SoloEngine::new(Box::new(network), None, Duration::from_millis(60));
-    let mut state = State::live(looks(), "fake".to_owned(), Some(Arc::new(runs::vocab())), spec, false);
+    let mut state = State::live(looks(), "fake".to_owned(), Some(Arc::new(runs::vocab())), spec, None);
     let effects = state.begin(RunConfig::new(7, 48, 8), "");
     Screen::new(state, Some(engine), (100, 30), effects).expect("a screen")
 }
@@ -212,4 +212,21 @@ fn the_verb_writes_recordings_and_checks_them() {
     .expect("saved");
     let error = verb(&["--check", &lock]).expect_err("changed").to_string();
     assert!(error.contains("what it shows has changed"), "{error}");
+}
+
+#[test]
+fn demo_gif_was_made_by_the_demo_tape() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("assets/demo.tape")).expect("the demo tape");
+    let tape = Tape::parse(&text, Path::new("assets/demo.tape")).expect("it has no mistakes");
+    assert_eq!(tape.settings.outputs, [Path::new("demo.gif")]);
+    let gif = root.join("demo.gif");
+    if !gif.exists() {
+        return;
+    }
+    assert!(fs::metadata(&gif).expect("demo.gif").len() <= 5 << 20, "demo.gif is larger than 5 MiB");
+    let lock = fs::read_to_string(root.join("assets/demo.tape.lock")).expect("the lock beside the tape");
+    let line = format!("tape {}", Digest::of(text.as_bytes()).hex());
+    let again = "make demo.gif again: fewstep tape assets/demo.tape --force --lock assets/demo.tape.lock";
+    assert!(lock.lines().any(|l| l == line), "assets/demo.tape has changed since demo.gif was made; {again}");
 }
