@@ -82,7 +82,7 @@ impl Body {
     pub(crate) fn strip_rows(&self, tokens: usize) -> usize {
         let rows = match tokens {
             0..=64 => 16,
-            65..512 => 32,
+            65..256 => 32,
             _ => 64,
         };
         rows.max(self.kernels.nr())
