@@ -214,6 +214,14 @@ pub struct ScreenArgs {
     /// Leave the mouse to the terminal
     #[arg(long)]
     pub no_mouse: bool,
+
+    /// Record the screen from the start; the name ends in .cast, .gif or .txt (the key g does it later)
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+
+    /// Overwrite the file of --record
+    #[arg(long, requires = "record")]
+    pub force: bool,
 }
 
 /// `--score`.

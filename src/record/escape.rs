@@ -69,6 +69,8 @@ pub fn tex(text: &str) -> String {
             '⟩' => out.push_str("\\ensuremath{\\rangle}"),
             '·' => out.push_str("\\textperiodcentered{}"),
             ' ' => out.push_str("\\ "),
+            // Stand-ins for what is no text: text fonts do not have them.
+            '▯' | '░' | '\u{fffd}' | '\u{2400}'..='\u{2426}' => out.push_str("\\rule{0.4em}{0.4em}"),
             c if is_harmful(c) => out.push('?'),
             c => out.push(c),
         }

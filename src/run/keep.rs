@@ -1,7 +1,5 @@
 //! What the screen writes to files: traces (`w`) and recordings of itself (`g`).
 
-use std::fs::File;
-use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +9,7 @@ use ratatui::buffer::Buffer;
 use crate::app::State;
 use crate::app::state::Load;
 use crate::engine::RunId;
-use crate::record::cast::{Cast, Header as CastHeader, Version};
-use crate::record::output::{Output, Unfinished};
+use crate::record::recording::{self, Background};
 use crate::record::{Look, RecordError, Recorder};
 use crate::trace::io::{Header, WriteOptions, save};
 
@@ -50,47 +47,43 @@ fn free(stem: &str, extension: &str) -> PathBuf {
 
 /// A recording of the screen that goes on.
 pub(super) struct Recording {
-    cast: Cast<BufWriter<File>>,
-    output: Output,
+    recorder: Background,
+    path: PathBuf,
     start: Duration,
     step: Option<(RunId, u32)>,
 }
 
 impl Recording {
-    /// Begins one at time `now`.
-    pub(super) fn start(state: &State, now: Duration) -> Result<Self, RecordError> {
-        let output = Output::create(&free("fewstep", "cast"), false, Unfinished::Keep)?;
-        let header = CastHeader { title: Some(format!("fewstep: {}", state.model)), ..CastHeader::default() };
-        let out = BufWriter::new(output.handle()?);
-        let cast = Cast::new(out, Version::V3, header, Look::of(&state.looks.theme));
-        Ok(Self { cast, output, start: now, step: None })
+    /// Begins one at time `now`: into a file the user named, or one with a name of our own.
+    pub(super) fn start(state: &State, now: Duration, named: Option<&Path>, force: bool) -> Result<Self, RecordError> {
+        let path = named.map_or_else(|| free("fewstep", "cast"), Path::to_owned);
+        let title = Some(format!("fewstep: {}", state.model));
+        let options = recording::Options { title, force, ..recording::Options::new(Look::of(&state.looks.theme)) };
+        Ok(Self { recorder: Background::start(&path, options)?, path, start: now, step: None })
     }
 
     /// A drawn screen, with a marker where it shows another step.
     pub(super) fn frame(&mut self, state: &State, now: Duration, screen: &Buffer) -> Result<(), RecordError> {
         let at = now.saturating_sub(self.start);
-        self.cast.frame(at, screen)?;
+        self.recorder.frame(at, screen)?;
         let step = state.run().map(|run| (run.id, run.playhead));
         if step != self.step
             && let Some(run) = state.run()
         {
             self.step = step;
-            self.cast.marker(at, &format!("step {}/{}", run.playhead, run.steps()))?;
+            self.recorder.marker(at, &format!("step {}/{}", run.playhead, run.steps()))?;
         }
         Ok(())
     }
 
     /// Ends it; the file's name comes back.
     pub(super) fn finish(mut self, now: Duration) -> Result<PathBuf, RecordError> {
-        self.cast.finish(now.saturating_sub(self.start))?;
-        drop(self.cast);
-        let path = self.output.target().to_owned();
-        self.output.commit()?;
-        Ok(path)
+        self.recorder.finish(now.saturating_sub(self.start))?;
+        Ok(self.path)
     }
 
     /// Where it is being written.
     pub(super) fn target(&self) -> &Path {
-        self.output.target()
+        &self.path
     }
 }

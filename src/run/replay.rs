@@ -13,7 +13,6 @@ use crate::app::{Level, Msg, State};
 use crate::cli::ScreenArgs;
 use crate::engine::Event;
 use crate::error::Error;
-use crate::term::Options;
 use crate::text::{Vocab, safe};
 use crate::trace::TraceError;
 use crate::trace::io::{Follower, Item, Trace, follow_stream};
@@ -58,7 +57,7 @@ pub(super) fn follow(path: &Path, screen: &ScreenArgs) -> Result<(), Error> {
         Follower::open(path).map_err(Error::input)?.spawn(sink)
     };
     let state = State::replay(looks, String::new(), Arc::new(Vocab::empty()));
-    show(state, Vec::new(), Feed::Messages(messages), Options { mouse: !screen.no_mouse })
+    show(state, Vec::new(), Feed::Messages(messages), screen)
 }
 
 fn open(trace: &Trace, screen: &ScreenArgs) -> Result<(), Error> {
@@ -73,7 +72,7 @@ fn open(trace: &Trace, screen: &ScreenArgs) -> Result<(), Error> {
     drop(sender);
     let model = safe(&trace.header.model.name).into_owned();
     let state = State::replay(looks(screen)?, model, Arc::clone(&trace.vocab));
-    show(state, Vec::new(), Feed::Messages(messages), Options { mouse: !screen.no_mouse })
+    show(state, Vec::new(), Feed::Messages(messages), screen)
 }
 
 fn needs_terminal(verb: &str, instead: &str) -> Result<(), Error> {

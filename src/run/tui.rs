@@ -54,14 +54,19 @@ pub fn run(args: &RunArgs, screen: &ScreenArgs) -> Result<(), Error> {
     let mut state = State::live(looks, name, Some(models.vocab.clone()), spec, judge);
     let effects = state.begin(setup.config.clone(), &setup.prompt);
     let (engine, events) = Engine::spawn(models.parts());
-    show(state, effects, Feed::Engine(engine, events), Options { mouse: !screen.no_mouse })
+    show(state, effects, Feed::Engine(engine, events), screen)
 }
 
 /// Shows a state until the user leaves.
-pub fn show(state: State, effects: Vec<Effect>, feed: Feed, options: Options) -> Result<(), Error> {
+pub fn show(mut state: State, effects: Vec<Effect>, feed: Feed, args: &ScreenArgs) -> Result<(), Error> {
+    // Before the terminal is taken: a name that cannot be written is said on a terminal as it was.
+    let recording = args.record.as_deref().map(|path| Recording::start(&state, Duration::ZERO, Some(path), args.force));
+    let recording = recording.transpose().map_err(Error::input)?;
+    state.recording = recording.is_some();
+    let options = Options { mouse: !args.no_mouse };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::run)?;
     let signal = runtime.block_on(async {
-        let mut screen = Screen::new(state, feed, options)?;
+        let mut screen = Screen::new(state, feed, options, recording)?;
         screen.perform(effects)?;
         let signal = screen.run().await;
         if screen.recording.is_some() {
@@ -102,7 +107,7 @@ struct Screen {
 }
 
 impl Screen {
-    fn new(state: State, feed: Feed, options: Options) -> Result<Self, Error> {
+    fn new(state: State, feed: Feed, options: Options, recording: Option<Recording>) -> Result<Self, Error> {
         // `NO_COLOR` was heard when the theme was made; crossterm must not hear it again over `--color`.
         force_color_output(state.looks.theme.depth() != Depth::None);
         let signals = Signals::listen().map_err(Error::run)?;
@@ -123,7 +128,7 @@ impl Screen {
             drawn: now,
             urgent: true,
             leave: false,
-            recording: None,
+            recording,
         })
     }
 
@@ -259,7 +264,7 @@ impl Screen {
         let now = self.now();
         let said = match self.recording.take() {
             Some(recording) => recording.finish(now).map(|path| format!("recorded {}", path.display())),
-            None => Recording::start(self.session.state(), now).map(|recording| {
+            None => Recording::start(self.session.state(), now, None, false).map(|recording| {
                 let said = format!("recording {}; g stops", recording.target().display());
                 self.recording = Some(recording);
                 said

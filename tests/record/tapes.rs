@@ -213,3 +213,20 @@ fn the_verb_writes_recordings_and_checks_them() {
     let error = verb(&["--check", &lock]).expect_err("changed").to_string();
     assert!(error.contains("what it shows has changed"), "{error}");
 }
+
+#[test]
+fn demo_gif_was_made_by_the_demo_tape() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("assets/demo.tape")).expect("the demo tape");
+    let tape = Tape::parse(&text, Path::new("assets/demo.tape")).expect("it has no mistakes");
+    assert_eq!(tape.settings.outputs, [Path::new("demo.gif")]);
+    let gif = root.join("demo.gif");
+    if !gif.exists() {
+        return;
+    }
+    assert!(fs::metadata(&gif).expect("demo.gif").len() <= 5 << 20, "demo.gif is larger than 5 MiB");
+    let lock = fs::read_to_string(root.join("assets/demo.tape.lock")).expect("the lock beside the tape");
+    let line = format!("tape {}", Digest::of(text.as_bytes()).hex());
+    let again = "make demo.gif again: fewstep tape assets/demo.tape --force --lock assets/demo.tape.lock";
+    assert!(lock.lines().any(|l| l == line), "assets/demo.tape has changed since demo.gif was made; {again}");
+}
