@@ -249,7 +249,7 @@ fn table(options: &Options, shape: Shape, mut torch: Option<Torch>, peak: f64) {
     }
     let began = Instant::now();
     for round in 0..=options.rounds {
-        if round > 3 && began.elapsed() > options.limit {
+        if round > 2 && began.elapsed() > options.limit {
             break;
         }
         for variant in &mut variants {

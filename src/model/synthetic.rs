@@ -51,7 +51,7 @@ impl Synthetic {
         let noise = self.noise(name);
         let shape = self.shapes.get(name).map_or(&[][..], Vec::as_slice);
         let scaled: Box<dyn Iterator<Item = f32>> = if name.contains("norm") || name.contains("ln_") {
-            let centre = if name.ends_with(".bias") { 0.0 } else { 1.0 };
+            let centre = if name.rsplit('.').next() == Some("bias") { 0.0 } else { 1.0 };
             Box::new(noise.map(move |x| centre + 0.1 * x))
         } else if let [_, inputs] = *shape {
             let width = table_width(name).unwrap_or((3.0 / inputs as f32).sqrt());

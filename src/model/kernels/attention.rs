@@ -70,8 +70,9 @@ pub(crate) struct KeyValues {
     rows: usize,
     k_f32: Aligned<f32>,
     v_f32: Aligned<f32>,
-    k_i16: Aligned<i16>,
-    v_i16: Aligned<i16>,
+    /// In pairs, as the kernels take them.
+    k_i16: Aligned<[i16; 2]>,
+    v_i16: Aligned<[i16; 2]>,
     /// `[head][key]`.
     k_scale: Vec<f32>,
     /// `[head]`.
@@ -152,8 +153,8 @@ fn pack_i16(
     let (heads, strip, depth, padded) = (shape.heads, shape.strip, shape.depth(), shape.padded(nr));
     queries.i16.grow(strip * heads * depth);
     queries.scale.resize(strip * heads, 0.0);
-    kv.k_i16.grow(heads * strip * depth);
-    kv.v_i16.grow(heads * strip * padded);
+    kv.k_i16.grow(heads * strip * depth / 2);
+    kv.v_i16.grow(heads * strip * padded / 2);
     kv.k_scale.resize(heads * strip, 0.0);
     kv.v_scale.clear();
     kv.v_scale.resize(heads, 0.0);
@@ -173,9 +174,10 @@ fn pack_i16(
         softmax::heads_to_i16(isa, &row[d..2 * d], dim, depth, limit, &mut scratch.row, &mut scratch.scale);
         for h in 0..heads {
             kv.k_scale[h * strip + r] = scratch.scale[h];
-            let packed = &mut kv.k_i16[(h * strip + r / nr * nr) * depth..];
-            for (pair, k) in scratch.row[h * depth..][..depth].chunks_exact(2).enumerate() {
-                packed[(pair * nr + r % nr) * 2..][..2].copy_from_slice(k);
+            let packed = &mut kv.k_i16[(h * strip + r / nr * nr) * depth / 2..][..nr * depth / 2];
+            let pairs = scratch.row[h * depth..][..depth].as_chunks::<2>().0;
+            for (packed, pair) in packed.chunks_exact_mut(nr).zip(pairs) {
+                packed[r % nr] = *pair;
             }
         }
         softmax::head_peaks(isa, &row[2 * d..], dim, &mut kv.v_scale);
@@ -185,17 +187,19 @@ fn pack_i16(
     for s in &mut kv.v_scale {
         *s /= limit;
     }
-    // Two rows at a time: the kernels take their values in pairs.
+    // Two rows at a time, one of zeros where there is none: the kernels take values in pairs.
+    let zeros = vec![0.0; d];
+    let values = |r: usize| if r < rows { &qkv[r * 3 * d + 2 * d..][..d] } else { &zeros[..] };
     for r in (0..strip).step_by(2) {
+        let (even, odd) = (values(r), values(r + 1));
         for h in 0..heads {
-            let packed = &mut kv.v_i16[h * strip * padded..][..strip * padded];
+            let packed = &mut kv.v_i16[h * strip * padded / 2..][..strip * padded / 2];
             let factor = if kv.v_scale[h] > 1e-30 { 1.0 / kv.v_scale[h] } else { 0.0 };
-            let value = |r: usize, i: usize| {
-                if r < rows { (qkv[r * 3 * d + 2 * d + h * dim + i] * factor).round_ties_even() as i16 } else { 0 }
-            };
-            for i in 0..dim {
-                let at = ((i / nr * strip + r) / 2 * nr + i % nr) * 2;
-                (packed[at], packed[at + 1]) = (value(r, i), value(r + 1, i));
+            for start in (0..dim).step_by(nr) {
+                let width = nr.min(dim - start);
+                let to = &mut packed[(start * strip + r * nr) / 2..][..width];
+                let from = h * dim + start..h * dim + start + width;
+                softmax::pairs_to_i16(isa, &even[from.clone()], &odd[from], factor, to);
             }
         }
     }
@@ -330,7 +334,7 @@ fn attend_i16(
             a: q,
             lda: heads * depth,
             rows,
-            b: &strips[s].k_i16[(part.head * strip + within) * depth..],
+            b: strips[s].k_i16[(part.head * strip + within) * depth / 2..].as_flattened(),
             groups: depth / 2,
             c,
             fresh: true,
@@ -365,7 +369,7 @@ fn attend_i16(
                 a: &scratch.p_i16[s * strip..],
                 lda: ldp,
                 rows,
-                b: &kv.v_i16[part.head * strip * padded + first * strip..],
+                b: kv.v_i16[(part.head * strip * padded + first * strip) / 2..].as_flattened(),
                 groups: strip / 2,
                 c: &mut scratch.sums_i32,
                 fresh: true,

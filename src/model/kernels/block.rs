@@ -5,6 +5,7 @@
 //! The second step of one block and the first of the next are done together while the strip is in cache.
 
 use super::acts::Acts;
+use super::aligned::Aligned;
 use super::attention::{self, Form, KeyValues, Queries, Shape};
 use super::linear::{Linear, Scheme, Work};
 use super::math::{self, Finish};
@@ -40,7 +41,7 @@ pub(crate) struct Strip {
     pub(crate) first: usize,
     pub(crate) rows: usize,
     /// The residual stream.
-    pub(crate) x: Vec<f32>,
+    pub(crate) x: Aligned<f32>,
     queries: Queries,
     /// Keys and values of the block being projected, until all strips have theirs.
     pub(crate) packed: KeyValues,
@@ -55,8 +56,8 @@ pub(crate) struct Scratch {
     pub(crate) acts: Acts,
     attention: attention::Scratch,
     row: Vec<f32>,
-    wide: Vec<f32>,
-    pub(crate) logits: Vec<f32>,
+    wide: Aligned<f32>,
+    pub(crate) logits: Aligned<f32>,
 }
 
 /// What all blocks of a network have in common.
@@ -118,7 +119,7 @@ impl Body {
         let (kernels, d) = (&self.kernels, self.hidden);
         let (rows, width) = (strip.rows, 3 * d);
         self.norm(branch, strip, layers.qkv.scheme(), &mut scratch.row, &mut scratch.acts);
-        grow(&mut scratch.wide, rows * width);
+        scratch.wide.grow(rows * width);
         let qkv = &mut scratch.wide[..rows * width];
         layers.qkv.apply(kernels, &scratch.acts, (0, rows), &mut scratch.work, qkv, width, Finish::Store);
         if !self.cos.is_empty() {
@@ -144,7 +145,7 @@ impl Body {
     ) {
         let (kernels, isa, d) = (&self.kernels, self.kernels.isa(), self.hidden);
         let rows = strip.rows;
-        grow(&mut scratch.wide, rows * d.max(layers.up.n()));
+        scratch.wide.grow(rows * d.max(layers.up.n()));
 
         let attended = &mut scratch.wide[..rows * d];
         let at = (strip.first, rows);
@@ -176,13 +177,6 @@ pub(crate) fn cut(strips: &mut Vec<Strip>, tokens: usize, rows: usize, hidden: u
     for (i, strip) in strips.iter_mut().enumerate() {
         strip.first = i * rows;
         strip.rows = rows.min(tokens - strip.first);
-        grow(&mut strip.x, rows * hidden);
-    }
-}
-
-/// Makes room without giving any back: memory that was touched once costs no page fault again.
-pub(crate) fn grow(buffer: &mut Vec<f32>, len: usize) {
-    if buffer.len() < len {
-        buffer.resize(len, 0.0);
+        strip.x.grow(rows * hidden);
     }
 }

@@ -217,7 +217,7 @@ impl Judge for FastGpt2 {
             for start in (0..strip.rows).step_by(16) {
                 let count = 16.min(strip.rows - start);
                 let mut logits = std::mem::take(&mut scratch.logits);
-                super::block::grow(&mut logits, count * vocab);
+                logits.grow(count * vocab);
                 head.apply(kernels, &strip.last, (start, count), &mut scratch.work, &mut logits, vocab, Finish::Store);
                 for r in 0..count {
                     let target = ids[strip.first + start + r + 1] as usize;

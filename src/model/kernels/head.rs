@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::acts::Acts;
+use super::aligned::Aligned;
 use super::block::{Scratch, Strip};
 use super::linear::Linear;
 use super::math::Finish;
@@ -16,7 +17,7 @@ const BLOCK_BYTES: usize = 1 << 20;
 /// Buffers of the head.
 #[derive(Default)]
 pub(crate) struct Head {
-    logits: Vec<f32>,
+    logits: Aligned<f32>,
     acts: Acts,
 }
 
@@ -43,9 +44,7 @@ impl Head {
             let row = row as usize;
             self.acts.copy(to, &strips[row / strip_rows].last, row % strip_rows);
         }
-        if self.logits.len() < count * width {
-            self.logits.resize(count * width, 0.0);
-        }
+        self.logits.grow(count * width);
         let logits = &mut self.logits[..count * width];
         let share = count.div_ceil(threads.count()).max(1);
         let mut parts: Vec<&mut [f32]> = logits.chunks_mut(share * width).collect();

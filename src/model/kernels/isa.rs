@@ -94,7 +94,6 @@ impl Isa {
 macro_rules! multiversion {
     ($($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? = $body:ident $(<$($g:ty),+>)?;)+) => {$(
         $(#[$meta])*
-        #[expect(clippy::too_many_arguments, reason = "kernels take slices and sizes")]
         $vis fn $name(isa: $crate::model::kernels::isa::Isa, $($arg: $ty),*) $(-> $ret)? {
             #[cfg(target_arch = "x86_64")]
             {

@@ -232,40 +232,15 @@ impl Linear {
             return;
         }
         let isa = kernels.isa();
-        let (nr, group, lda) = (self.nr, self.scheme.group(), acts.stride());
-        let depth = self.k.next_multiple_of(group);
-        let sums = rows * nr;
+        let sums = rows * math::SPAN;
         work.i32.grow(sums);
         work.f32.grow(sums);
-        for (panel, start) in (0..self.n).step_by(nr).enumerate() {
-            for from in (0..depth).step_by(K_BLOCK) {
-                let len = K_BLOCK.min(depth - from);
-                let (fresh, groups) = (from == 0, len / group);
-                let b = panel * nr * depth + from * nr..panel * nr * depth + (from + len) * nr;
-                let a = first * lda + from;
-                macro_rules! panel {
-                    ($a:expr, $b:expr, $c:ident) => {
-                        Panel { a: &$a[a..], lda, rows, b: $b, groups, c: &mut work.$c, fresh }
-                    };
-                }
-                match (&self.packed, self.scheme) {
-                    (Packed::F32(w), _) => kernels.f32(panel!(acts.f32, &w[b], f32)),
-                    (Packed::Bf16(w), Scheme::Bf16) => kernels.bf16(panel!(acts.bf16, &w[b], f32)),
-                    (Packed::Bf16(w), _) => {
-                        work.wide_f32.grow(b.len());
-                        math::widen_bf16(isa, &w[b], &mut work.wide_f32);
-                        kernels.f32(panel!(acts.f32, &work.wide_f32, f32));
-                    }
-                    (Packed::Int8(w), Scheme::Int8Byte) => kernels.u8(panel!(acts.u8, &w[b], i32)),
-                    (Packed::Int8(w), _) => {
-                        work.wide_i16.grow(b.len());
-                        math::widen_i8(isa, &w[b], &mut work.wide_i16);
-                        kernels.i16(panel!(acts.i16, &work.wide_i16, i32));
-                    }
-                }
+        for start in (0..self.n).step_by(math::SPAN) {
+            let width = math::SPAN.min(self.n - start);
+            for first_column in (start..start + width).step_by(self.nr) {
+                self.panel(kernels, acts, (first, rows), first_column / self.nr, (first_column - start) * rows, work);
             }
-            let width = nr.min(self.n - start);
-            let part = |x: usize| start.min(x)..(start + nr).min(x);
+            let part = |len: usize| start.min(len)..(start + math::SPAN).min(len);
             let columns = Columns {
                 scale: &self.scale[part(self.scale.len())],
                 offset: &self.offset[part(self.offset.len())],
@@ -276,11 +251,52 @@ impl Linear {
                 other => other,
             };
             let row_scale = &acts.scale[first..first + rows];
-            let out = &mut out[start..];
+            let (nr, out) = (self.nr, &mut out[start..]);
             if self.scheme.is_int8() {
                 math::finish_i32(isa, &work.i32[..sums], nr, row_scale, columns, finish, out, stride, width);
             } else {
                 math::finish_f32(isa, &work.f32[..sums], nr, row_scale, columns, finish, out, stride, width);
+            }
+        }
+    }
+
+    /// Sums of one panel, from `at` on in the scratch.
+    fn panel(
+        &self,
+        kernels: &Kernels,
+        acts: &Acts,
+        (first, rows): (usize, usize),
+        panel: usize,
+        at: usize,
+        work: &mut Work,
+    ) {
+        let isa = kernels.isa();
+        let (nr, group, lda) = (self.nr, self.scheme.group(), acts.stride());
+        let depth = self.k.next_multiple_of(group);
+        for from in (0..depth).step_by(K_BLOCK) {
+            let len = K_BLOCK.min(depth - from);
+            let (fresh, groups) = (from == 0, len / group);
+            let b = panel * nr * depth + from * nr..panel * nr * depth + (from + len) * nr;
+            let a = first * lda + from;
+            macro_rules! panel {
+                ($a:expr, $b:expr, $c:ident) => {
+                    Panel { a: &$a[a..], lda, rows, b: $b, groups, c: &mut work.$c[at..], fresh }
+                };
+            }
+            match (&self.packed, self.scheme) {
+                (Packed::F32(w), _) => kernels.f32(panel!(acts.f32, &w[b], f32)),
+                (Packed::Bf16(w), Scheme::Bf16) => kernels.bf16(panel!(acts.bf16, &w[b], f32)),
+                (Packed::Bf16(w), _) => {
+                    work.wide_f32.grow(b.len());
+                    math::widen_bf16(isa, &w[b], &mut work.wide_f32);
+                    kernels.f32(panel!(acts.f32, &work.wide_f32, f32));
+                }
+                (Packed::Int8(w), Scheme::Int8Byte) => kernels.u8(panel!(acts.u8, &w[b], i32)),
+                (Packed::Int8(w), _) => {
+                    work.wide_i16.grow(b.len());
+                    math::widen_i8(isa, &w[b], &mut work.wide_i16);
+                    kernels.i16(panel!(acts.i16, &work.wide_i16, i32));
+                }
             }
         }
     }

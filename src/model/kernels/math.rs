@@ -35,7 +35,7 @@ pub(crate) fn exp<const FMA: bool>(x: f32) -> f32 {
 /// The tanh form of GELU, as `x · sigmoid(2u)`.
 #[inline(always)]
 fn gelu<const FMA: bool>(x: f32) -> f32 {
-    let u = x * fma::<FMA>(x * x, -0.071_354_814, -1.595_769_1);
+    let u = x * fma::<FMA>(x * x, -0.071_354_814, -1.595_769_2);
     x / (1.0 + exp::<FMA>(u))
 }
 
@@ -175,7 +175,10 @@ pub(crate) enum Finish<'a> {
     Add,
 }
 
-/// Scales and offsets that turn a kernel's sums into a layer's result, for the columns of one panel.
+/// Columns whose sums are finished together: rows are then written four cache lines at a time.
+pub(crate) const SPAN: usize = 64;
+
+/// Scales and offsets that turn a kernel's sums into a layer's result, for up to [`SPAN`] columns.
 #[derive(Clone, Copy)]
 pub(crate) struct Columns<'a> {
     /// One a column; empty: 1.
@@ -205,7 +208,8 @@ impl Sum for f32 {
     }
 }
 
-/// Finishes `sums` (rows of `nr`) into `out` (rows of `stride`); `row_scale` is one a row.
+/// Finishes `sums` (panels of rows of `nr`) into `out`, rows of `stride` of which `width` columns are written;
+/// `row_scale` is one a row.
 #[inline(always)]
 fn finish_body<const FMA: bool, S: Sum>(
     sums: &[S],
@@ -218,23 +222,23 @@ fn finish_body<const FMA: bool, S: Sum>(
     width: usize,
 ) {
     match nr {
-        16 => finish_panel::<FMA, S, 16>(sums, row_scale, columns, finish, out, stride, width),
-        32 => finish_panel::<FMA, S, 32>(sums, row_scale, columns, finish, out, stride, width),
+        16 => finish_span::<FMA, S, 16>(sums, row_scale, columns, finish, out, stride, width),
+        32 => finish_span::<FMA, S, 32>(sums, row_scale, columns, finish, out, stride, width),
         _ => unreachable!("panels have 16 or 32 columns"),
     }
 }
 
-/// The first `N` of `x`, or `N` times `other` where there are fewer.
+/// `x`, followed by `other`.
 #[inline(always)]
-fn panel_of<T: Copy, const N: usize>(x: &[T], other: T) -> [T; N] {
-    let mut all = [other; N];
-    let have = x.len().min(N);
+fn span_of<T: Copy>(x: &[T], other: T) -> [T; SPAN] {
+    let mut all = [other; SPAN];
+    let have = x.len().min(SPAN);
     all[..have].copy_from_slice(&x[..have]);
     all
 }
 
 #[inline(always)]
-fn finish_panel<const FMA: bool, S: Sum, const N: usize>(
+fn finish_span<const FMA: bool, S: Sum, const N: usize>(
     sums: &[S],
     row_scale: &[f32],
     columns: Columns<'_>,
@@ -243,34 +247,35 @@ fn finish_panel<const FMA: bool, S: Sum, const N: usize>(
     stride: usize,
     width: usize,
 ) {
-    let scale = panel_of::<_, N>(columns.scale, 1.0);
-    let offset = panel_of::<_, N>(columns.offset, 0);
-    let bias = panel_of::<_, N>(columns.bias, 0.0);
+    let scale = span_of(columns.scale, 1.0);
+    let offset = span_of(columns.offset, 0);
+    let bias = span_of(columns.bias, 0.0);
     let gate = match finish {
-        Finish::GateAdd(gate) => panel_of::<_, N>(gate, 0.0),
-        _ => [1.0; N],
+        Finish::GateAdd(gate) => span_of(gate, 0.0),
+        _ => [1.0; SPAN],
     };
-    let add = matches!(finish, Finish::GateAdd(_) | Finish::Add);
-    for (r, sums) in sums.as_chunks::<N>().0.iter().enumerate() {
+    let add = !matches!(finish, Finish::Store);
+    let rows = row_scale.len();
+    let (sums, _) = sums.as_chunks::<N>();
+    for (r, &row) in row_scale.iter().enumerate() {
         let out = &mut out[r * stride..][..width];
-        let row = row_scale[r];
-        let mut y = [0.0f32; N];
-        for i in 0..N {
-            y[i] = fma::<FMA>(sums[i].less(offset[i]), row * scale[i], bias[i]);
-        }
-        if !add {
-            if let Ok(out) = <&mut [f32; N]>::try_from(&mut *out) {
-                *out = y;
-            } else {
-                out.copy_from_slice(&y[..width]);
-            }
-        } else if let Ok(out) = <&mut [f32; N]>::try_from(&mut *out) {
+        for (p, out) in out.chunks_mut(N).enumerate() {
+            let sums = &sums[p * rows + r];
+            let at = |x: &[f32; SPAN]| *x[p * N..].first_chunk::<N>().expect("a panel of the span");
+            let (scale, bias, gate) = (at(&scale), at(&bias), at(&gate));
+            let offset = offset[p * N..].first_chunk::<N>().expect("a panel of the span");
+            let mut y = [0.0f32; N];
             for i in 0..N {
-                out[i] = fma::<FMA>(y[i], gate[i], out[i]);
+                y[i] = fma::<FMA>(sums[i].less(offset[i]), row * scale[i], bias[i]);
             }
-        } else {
-            for ((out, &y), &g) in out.iter_mut().zip(&y).zip(&gate) {
-                *out = fma::<FMA>(y, g, *out);
+            if let Ok(out) = <&mut [f32; N]>::try_from(&mut *out) {
+                for i in 0..N {
+                    out[i] = if add { fma::<FMA>(y[i], gate[i], out[i]) } else { y[i] };
+                }
+            } else {
+                for ((out, &y), &g) in out.iter_mut().zip(&y).zip(&gate) {
+                    *out = if add { fma::<FMA>(y, g, *out) } else { y };
+                }
             }
         }
     }

@@ -1,5 +1,13 @@
 //! The fast path on CPUs: packed weights, kernels chosen at run time, buffers that are kept.
 
+#![expect(
+    clippy::inline_always,
+    clippy::too_many_arguments,
+    clippy::needless_pass_by_value,
+    clippy::manual_midpoint,
+    reason = "bodies are compiled anew for each instruction set; kernels take slices and sizes, in a struct or not; halves of offsets"
+)]
+
 mod acts;
 mod aligned;
 mod attention;

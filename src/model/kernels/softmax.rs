@@ -56,6 +56,13 @@ fn head_peaks_body<const FMA: bool>(x: &[f32], dim: usize, peaks: &mut [f32]) {
     }
 }
 
+#[inline(always)]
+fn pairs_to_i16_body<const FMA: bool>(even: &[f32], odd: &[f32], factor: f32, out: &mut [[i16; 2]]) {
+    for ((out, &a), &b) in out.iter_mut().zip(even).zip(odd) {
+        *out = [round::<FMA>(a, factor) as i16, round::<FMA>(b, factor) as i16];
+    }
+}
+
 /// One row's softmax over panels of `N` scores: `score` gives a score from a sum and its column, `emit` stores an
 /// unscaled probability and returns what counts towards the total.
 #[inline(always)]
@@ -176,6 +183,8 @@ multiversion! {
         = heads_to_i16_body;
     /// Raises `peaks` to the largest magnitudes of a row's heads; NaN for heads that are not finite.
     pub(super) fn head_peaks(x: &[f32], dim: usize, peaks: &mut [f32]) = head_peaks_body;
+    /// Rounds two rows of values times `factor`, side by side.
+    pub(super) fn pairs_to_i16(even: &[f32], odd: &[f32], factor: f32, out: &mut [[i16; 2]]) = pairs_to_i16_body;
     /// Unscaled probabilities of row `row` over its first `seen` columns, zero after them; returns their total.
     pub(super) fn probabilities_f32(sums: &[f32], nr: usize, rows: usize, row: usize, seen: usize, p: &mut [f32])
         -> f32 = probabilities_f32_body;

@@ -3,6 +3,8 @@
 //! `vpdpbusd` and `vpdpwssd` add four 8-bit or two 16-bit products to a 32-bit lane without saturating.
 //! `vdpbf16ps` adds two bf16 products to an f32 lane, flushing denormals.
 
+#![expect(clippy::cast_ptr_alignment, reason = "all reads through these pointers are unaligned ones")]
+
 use std::arch::x86_64::{
     __m512bh, _mm512_dpbf16_ps, _mm512_dpbusd_epi32, _mm512_dpwssd_epi32, _mm512_fmadd_ps, _mm512_loadu_ps,
     _mm512_loadu_si512, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_storeu_ps,

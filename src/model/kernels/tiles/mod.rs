@@ -164,7 +164,7 @@ use tiles;
 fn opaque<T>(mut pointer: *const T) -> *const T {
     // SAFETY: no instruction is executed and nothing is touched but the register.
     unsafe {
-        std::arch::asm!("/* {0} */", inout(reg) pointer, options(pure, nomem, nostack, preserves_flags));
+        std::arch::asm!("/* {0} */", inout(reg) pointer, options(pure, readonly, nostack, preserves_flags));
     }
     pointer
 }
