@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::flow::SolverKind;
 use crate::model::{Entry, ModelPlace, OpenOptions, Precision};
+use crate::run::export::ExportArgs;
+use crate::run::tape::TapeArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -40,8 +42,20 @@ pub struct Cli {
 pub enum Verb {
     /// Write text without a screen: plain, coloured, or as a trace
     Sample(SampleArgs),
+    /// Show a trace on the screen, without a model
+    Replay(ReplayArgs),
+    /// Show a trace while another program writes it
+    Follow(ReplayArgs),
+    /// Show a trace that comes with the program
+    Demo(DemoArgs),
+    /// Make a page, picture, recording, figure or text of a trace
+    Export(ExportArgs),
+    /// Perform a script of keys and waits, and record it
+    Tape(TapeArgs),
     /// Compute logits for given states, for checking against other implementations
     Probe(ProbeArgs),
+    /// Measure what a step costs here, part by part
+    Bench(BenchArgs),
     /// Print shell completions
     #[command(hide = true)]
     Completions {
@@ -200,6 +214,14 @@ pub struct ScreenArgs {
     /// Leave the mouse to the terminal
     #[arg(long)]
     pub no_mouse: bool,
+
+    /// Record the screen from the start; the name ends in .cast, .gif or .txt (the key g does it later)
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+
+    /// Overwrite the file of --record
+    #[arg(long, requires = "record")]
+    pub force: bool,
 }
 
 /// `--score`.
@@ -259,6 +281,45 @@ pub struct SampleArgs {
     /// Overwrite files that exist
     #[arg(long, help_heading = "Output")]
     pub force: bool,
+}
+
+/// `fewstep replay` and `fewstep follow`.
+#[derive(Clone, Debug, Args)]
+pub struct ReplayArgs {
+    /// The trace; for follow, `-` reads standard input
+    #[arg(value_name = "TRACE")]
+    pub trace: PathBuf,
+
+    /// How the screen looks.
+    #[command(flatten)]
+    pub screen: ScreenArgs,
+}
+
+/// `fewstep demo`.
+#[derive(Clone, Debug, Args)]
+pub struct DemoArgs {
+    /// Which one [default: the first]
+    pub name: Option<String>,
+
+    /// How the screen looks.
+    #[command(flatten)]
+    pub screen: ScreenArgs,
+}
+
+/// `fewstep bench`.
+#[derive(Clone, Debug, Args)]
+pub struct BenchArgs {
+    /// Models.
+    #[command(flatten)]
+    pub model: ModelArgs,
+
+    /// Lengths to measure
+    #[arg(long, value_name = "T", value_delimiter = ',')]
+    pub tokens: Vec<usize>,
+
+    /// Steps a length; the best counts
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    pub rounds: u16,
 }
 
 /// `fewstep probe`.

@@ -26,13 +26,15 @@ fn main() -> ExitCode {
     }
 }
 
-// clap repeats what the user typed, which may hold control characters.
+/// What cannot be parsed: one line. clap repeats what the user typed, which may hold control characters.
 fn refuse(error: &clap::Error) -> ExitCode {
     if error.use_stderr() {
         let message = error.render().to_string();
-        for line in message.lines() {
-            let _ = writeln!(std::io::stderr(), "{}", text::safe(line));
-        }
+        let lines: Vec<&str> = message.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:")).collect();
+        let lines = lines.iter().filter(|line| !line.is_empty() && !line.starts_with("For more information"));
+        let line = lines.copied().collect::<Vec<_>>().join(" ");
+        let line = line.strip_prefix("error: ").unwrap_or(&line);
+        let _ = writeln!(std::io::stderr(), "fewstep: {}; see fewstep --help", text::safe(line));
         ExitCode::from(2)
     } else {
         let _ = error.print();

@@ -183,6 +183,20 @@ fn int8_matrices_are_scaled_by_output_channel() {
     assert_eq!(found.len(), 16 * 321);
 }
 
+#[cfg(feature = "bundled-model")]
+#[test]
+fn the_built_in_model_and_judge_load_and_fit_together() {
+    let checkpoint = open_model(&ModelPlace::Bundled, &OpenOptions::default()).unwrap();
+    let judged = open_judge(&ModelPlace::Bundled).unwrap();
+    judged.check_fits(&checkpoint).unwrap();
+    checkpoint.require_tokenizer().unwrap();
+    let mut net = network(&checkpoint, Precision::F32, 1, &|_| ()).unwrap();
+    let ids = [1, 2, 3, 4, 5, 6, 7, 8];
+    assert_eq!(logits(&mut *net, &ids, 0.5, 0.125).len(), 8 * checkpoint.spec.rows());
+    let mut judge = judge(&judged, Precision::F32, 1, &|_| ()).unwrap();
+    assert_eq!(judge.nll(&ids, &Cancel::new()).unwrap().len(), 7);
+}
+
 #[test]
 fn loading_reports_progress_up_to_the_end() {
     let checkpoint = open_model(&tiny("uniform"), &OpenOptions::default()).unwrap();

@@ -20,6 +20,7 @@ def setup(seed: int) -> None:
     """Starts the process group (when there is one) and seeds this rank."""
     torch.manual_seed(seed * 1000 + RANK)
     if DEVICE.type == "cuda":
+        torch.cuda.set_device(0)
         torch.backends.cuda.matmul.allow_tf32 = True
         torch.backends.cudnn.allow_tf32 = True
     if WORLD > 1 and not dist.is_initialized():
@@ -39,6 +40,15 @@ def autocast(dtype=torch.bfloat16):
 def compiled(fn):
     """`torch.compile` on a GPU; on a CPU the function itself, since toy runs end before a compiler would."""
     return torch.compile(fn, dynamic=False) if DEVICE.type == "cuda" else fn
+
+
+def compile_blocks(net):
+    """Compiles one block and reuses it for all of them: seconds of waiting where the whole network takes a minute."""
+    if DEVICE.type == "cuda":
+        torch._dynamo.config.recompile_limit = 64
+        for block in net.blocks:
+            block.compile(dynamic=False)
+    return net
 
 
 class Gradients:

@@ -1,23 +1,21 @@
 """Distils the pre-trained network into a student that is told its step size.
 
 The student learns on the states that its own sampler visits. Many *walkers* run side by side, each with a budget N of its own,
-from noise to text at steps of h = 1/N. Wherever a walker stands, a teacher — the average of the student's own past weights, asked at
-dt = h/m — walks the same stretch in m finer steps, and the mean of the logits that it has on the way is the student's target there.
-Then the walker takes the student's step and the next state is learnt from. So a step of 1/8 learns from four of 1/32, those learn
-from 1/128, and 1/1024 learns from data: the generalized KL of pre-training goes on at the smallest steps.
+from noise to text at steps of h = 1/N; wherever they stand the student learns, then they take its step. There the pre-trained network
+walks the same stretch in m finer steps, and the mean of the logits that it has on the way is the target. A share of reverse KL
+lets the student prefer, among continuations that do not go together when drawn independently, the likelier.
 
-`--teacher rk4` is the paper's shortcut instead: states from data, logits of the two half steps combined as Runge and Kutta would.
+`--target rk4` is the paper's shortcut instead: the student's own average at h/2, logits combined as Runge and Kutta would.
 
-Sharpening. Independent draws at many positions in one step make text less coherent; a lower temperature makes up for it and costs
-diversity. The teacher's logits are multiplied by γ_N ≥ 1 for budgets up to 32, and a controller raises γ_N only as long as the entropy of
-finished walkers stays above the held-out text's less an allowance.
+All along, generalized KL on data goes on at the small steps (1/64 … 1/1024), so that long budgets stay good.
 """
 
 import argparse
 import os
+import time
 
 import common
-from common import DEVICE, RANK, Gradients, Log, Schedule, autocast, compiled, ema_update, save, setup, wait_for
+from common import DEVICE, Gradients, Log, Schedule, autocast, compile_blocks, compiled, ema_update, save, setup, wait_for
 import torch
 import torch.nn.functional as F
 
@@ -26,13 +24,10 @@ from data import Windows, heldout_windows
 from model import Config, Transformer, load, student_from
 from muon import MuonAdamW, hidden_in_blocks
 from pretrain import corrupt, generalized_kl, lengths_of, stratified
-from sample import advance, entropy, noise, perplexity, sample
+from sample import advance, entropy, flat, noise, perplexity, sample
 
-BUDGETS = [1, 2, 4, 8, 16, 32, 64, 128, 256]
-SHARES = [0.02, 0.05, 0.22, 0.30, 0.17, 0.10, 0.07, 0.04, 0.03]  # of the states learnt from
-ALLOWANCE = [0.10, 0.10, 0.10, 0.09, 0.05, 0.02]  # bits below held-out text, for budgets 1 … 32; none above
-GAMMA_RANGE = (0.85, 1.8)
-
+BUDGETS = [1, 2, 4, 8, 16, 32]
+SHARES = [0.02, 0.06, 0.27, 0.37, 0.20, 0.08]  # of the states learnt from
 
 class Walkers:
     """Rows of one length, each at step `i` of its own budget of `n`."""
@@ -43,7 +38,6 @@ class Walkers:
         self.budgets = torch.tensor(BUDGETS, device=DEVICE)
         self.kind = torch.zeros(rows, dtype=torch.long, device=DEVICE)  # index into BUDGETS
         self.i = torch.zeros(rows, dtype=torch.long, device=DEVICE)
-        self.whole = torch.ones(rows, dtype=torch.bool, device=DEVICE)  # walked all the way from noise
         # a walk of N steps is N states, so draw walks in proportion to share / N; start them spread over their way
         self.odds = torch.tensor(SHARES, device=DEVICE) / self.budgets
         self.restart(torch.ones(rows, dtype=torch.bool, device=DEVICE), scatter=True)
@@ -62,115 +56,93 @@ class Walkers:
         from_data = (torch.rand(count, device=DEVICE) < (1.0 if scatter else self.data_share)) & (n > 1)
         i = torch.where(from_data, (torch.rand(count, device=DEVICE) * n).long(), 0)
         x = corrupt(self.windows(count, self.length), i / n, self.vocab)
-        self.x[rows], self.kind[rows], self.i[rows], self.whole[rows] = x, kind, i, ~from_data
+        self.x[rows], self.kind[rows], self.i[rows] = x, kind, i
 
     def where(self):
         """Time, step size, and whether the step is the last."""
         n = self.n
         return self.i / n, 1.0 / n, self.i == n - 1
 
-    def move(self, x):
-        """Takes the step; returns the finished walks from noise as (kind, entropy)."""
-        last = self.i == self.n - 1
+    def move(self, x) -> None:
+        """Takes the step; walkers that have arrived start again."""
+        arrived = self.i == self.n - 1
         self.x, self.i = x, self.i + 1
-        done = last & self.whole
-        result = (self.kind[done], entropy(x[done])) if done.any() else None
-        self.restart(last)
-        return result
+        self.restart(arrived)
 
 
-class Sharpening:
-    """γ for each budget, steered by the entropy of what that budget writes."""
-
-    def __init__(self, reference: float, gain: float):
-        self.gamma = torch.ones(len(BUDGETS), device=DEVICE)
-        self.goal = reference - torch.tensor(ALLOWANCE, device=DEVICE)
-        self.seen = self.goal.clone()
-        self.gain = gain
-
-    def observe(self, kinds, bits, rate: float) -> None:
-        for k in range(len(ALLOWANCE)):
-            mine = bits[kinds == k]
-            if len(mine):
-                keep = 0.98 ** len(mine)
-                self.seen[k] = keep * self.seen[k] + (1 - keep) * mine.mean()
-        step = self.gain * rate * (self.seen - self.goal).clamp(-0.2, 0.2)
-        self.gamma[: len(ALLOWANCE)] = (self.gamma[: len(ALLOWANCE)] + step).clamp(*GAMMA_RANGE)
+def imitation_loss(logits, target, reverse):
+    """(1 - reverse)·KL(target ‖ student) + reverse·KL(student ‖ target), a mean over positions."""
+    mine, theirs = F.log_softmax(logits.float(), -1), F.log_softmax(target, -1)
+    forward = (theirs.exp() * (theirs - mine)).sum(-1)
+    backward = (mine.exp() * (mine - theirs)).sum(-1)
+    return ((1 - reverse) * forward + reverse * backward).mean()
 
 
 def main(a) -> None:
     setup(a.seed)
     os.makedirs(a.out, exist_ok=True)
     path, log = os.path.join(a.out, "distilled.pth"), Log(os.path.join(a.out, "distill.jsonl"))
-    c = Config(hidden_size=a.hidden, n_blocks=a.blocks, n_heads=a.heads, cond_dim=a.cond, dt_conditioned=True)
-    student, teacher = Transformer(c).to(DEVICE), Transformer(c).to(DEVICE).requires_grad_(False)
+    c = Config(hidden_size=a.hidden, n_blocks=a.blocks, n_heads=a.heads, cond_dim=a.cond)
+    told = Config(**{**c.dict(), "dt_conditioned": True})
+    plain = compile_blocks(Transformer(c).to(DEVICE)).requires_grad_(False)  # knows data
+    student = compile_blocks(Transformer(told).to(DEVICE))
+    average = compile_blocks(Transformer(told).to(DEVICE)).requires_grad_(False)
     gradients = Gradients(student.parameters())
     lengths, shares = lengths_of(a.lengths)
     windows, vocab, m = Windows(a.data, a.real_share, a.seed), c.vocab_size, a.substeps
     rows_at = {n: max(1, a.tokens // n) for n in lengths}
 
-    def teach(x, t, h, gamma, last, solver="cumulative_scalar"):
-        logits = teacher(x, t, h).float() * gamma[:, None, None]
-        return logits, advance(logits, x, t, h, last, solver)
-
-    def learn(x, t, h, last, target):
-        logits = student(x, t, h)
-        mine, theirs = F.log_softmax(logits.float(), -1), F.log_softmax(target, -1)
-        forward = (theirs.exp() * (theirs - mine)).sum(-1)
-        backward = (mine.exp() * (mine - theirs)).sum(-1)
-        loss = (1 - a.reverse) * forward.mean() + a.reverse * backward.mean()
-        return loss, advance(logits.detach(), x, t, h, last)
-
-    teach, learn = compiled(teach), compiled(learn)
-    data_loss = compiled(lambda xt, x1, t, h: generalized_kl(student(xt, t, h), xt, x1, t))
+    move, denoise = flat(compiled(advance)), flat(compiled(generalized_kl))
+    imitation = compiled(lambda logits, target: imitation_loss(logits, target, a.reverse))
 
     @torch.no_grad()
-    def path_target(x, t, h, gamma):
-        """Mean of the teacher's logits over m finer steps from (x, t)."""
-        never, total = torch.zeros_like(t, dtype=torch.bool), 0.0
+    def path_target(x, t, h, last):
+        """Mean of the pre-trained network's logits over m finer steps from (x, t)."""
+        never, total = torch.zeros_like(last), 0.0
         for k in range(m):
-            logits, x = teach(x, t + h * k / m, h / m, gamma, never)
-            total = total + logits / m
-        return total
+            at = t + h * k / m
+            logits = plain(x, at)
+            total = total + logits.float() / m
+            if k < m - 1:
+                x = move(logits, x, at, h / m, never)
+        return total * torch.where(last, a.last, a.sharpen)[:, None, None]
 
     @torch.no_grad()
-    def rk4_target(x, t, h, gamma):
-        """The paper's: (l1 + 2 l2 + 2 l3 + l4) / 6 over jumps of h/2, the teacher asked at dt = h/2."""
-        never, total = torch.zeros_like(t, dtype=torch.bool), 0.0
+    def rk4_target(x, t, h, last):
+        """The paper's: (l1 + 2 l2 + 2 l3 + l4) / 6 over jumps of h/2, the average asked at dt = h/2."""
+        never, total = torch.zeros_like(last), 0.0
         for offset, weight in ((0, 1), (0.5, 2), (0.5, 2), (1, 1)):
-            logits, y = teach(x, t + offset * h, h / 2, gamma, never)
-            x, total = y, total + logits * weight / 6
+            logits = average(x, t + offset * h, h / 2)
+            total = total + logits.float() * weight / 6
+            x = move(logits, x, t + offset * h, h / 2, never)
         return total
 
-    def data_states(rows, length):
-        """States from data on the grids of the budgets, as the paper has them."""
-        kind = torch.multinomial(torch.tensor(SHARES, device=DEVICE), rows, replacement=True)
-        n = torch.tensor(BUDGETS, device=DEVICE)[kind]
-        i = (torch.rand(rows, device=DEVICE) * n).long()
-        return corrupt(windows(rows, length), i / n, vocab), kind, i / n, 1.0 / n, i == n - 1
+    target_of = rk4_target if a.target == "rk4" else path_target
 
     def small_steps(length):
-        """Generalized KL on data at dt = 1/512 and 1/1024."""
+        """Generalized KL on data at dt = 1/64 … 1/1024."""
         x1 = windows(rows_at[length], length)
         t = (stratified(len(x1)) * 1024).floor() / 1024
-        h = torch.where(torch.rand_like(t) < 0.5, 1 / 1024, 1 / 512)
-        with autocast():
-            return data_loss(corrupt(x1, t, vocab), x1, t, h)
+        h = 2.0 ** -torch.randint(6, 11, t.shape, device=DEVICE)
+        xt = corrupt(x1, t, vocab)
+        return denoise(student(xt, t, h), xt, x1, t)
+
+    def imitate(logits, x, t, h, last):
+        n = x.numel()  # positions in one row: one compiled shape for every length
+        return imitation(logits.reshape(n, -1), target_of(x, t, h, last).reshape(n, -1))
 
     @torch.no_grad()
-    def look(length, rows=128):
+    def look(length, rows):
         """Perplexity and entropy of the average's samples at a few budgets."""
         result = {}
+
+        def step(x, t, h, last, solver):
+            return move(average(x, t, h), x, t, h, last)
+
         for steps in (4, 8, 16):
-            one = torch.ones(rows_at[length], device=DEVICE)
-            step = lambda x, t, h, last, solver: teach(x, t, h, one, last)[1]
-            done = 0
-            ids = []
             with autocast():
-                while done < rows:
-                    ids.append(sample(step, noise(rows_at[length], length, vocab, DEVICE), steps))
-                    done += rows_at[length]
-            ids = torch.cat(ids)[:rows]
+                batches = -(-rows // rows_at[length])
+                ids = torch.cat([sample(step, noise(rows_at[length], length, vocab, DEVICE), steps) for _ in range(batches)])[:rows]
             result[f"{steps}@{length}"] = [round(perplexity(judge, ids).mean().item(), 2), round(entropy(ids).mean().item(), 3)]
         return result
 
@@ -179,31 +151,35 @@ def main(a) -> None:
         with autocast():
             w = walkers[n]
             t, h, last = w.where()
-            learn(w.x, t, h, last, teach(w.x, t, h, torch.ones_like(h), last)[0].detach())[0].backward()
-        small_steps(n).backward()
+            imitate(student(w.x, t, h), w.x, t, h, last).backward()
+            small_steps(n).backward()
+            with torch.no_grad():
+                move(average(w.x, t, h), w.x, t, h, last)
     wait_for(a.wait)
+    if a.until:
+        a.seconds = a.until - time.time()
 
     pretrained = torch.load(a.pretrained, map_location=DEVICE, weights_only=False)["model"]
-    student.load_state_dict(student_from(load(pretrained).to(DEVICE)).state_dict())
-    teacher.load_state_dict(student.state_dict())
-    average = dict(teacher.named_parameters())
+    plain.load_state_dict(pretrained)
+    start = student_from(load(pretrained).to(DEVICE)).state_dict()
+    for net in (student, average):
+        net.load_state_dict(start)
+    averaged = dict(average.named_parameters())
     optimizer = MuonAdamW(student, hidden_in_blocks, a.muon_lr, a.adam_lr, 0.0)
     j = torch.load(a.judge, map_location=DEVICE, weights_only=False)
     judge = gpt2.load(j["model"], j["config"]["n_head"]).to(DEVICE)
-    reference = entropy(heldout_windows(a.data, min(lengths))).mean().item()
-    sharpening = Sharpening(reference, a.gain)
+    reference = {n: round(entropy(heldout_windows(a.data, n)).mean().item(), 3) for n in lengths}
     schedule, shown, looked, saved = Schedule(a.steps, a.seconds, cooldown=a.cooldown), 0.0, 0.0, 0.0
     if os.path.exists(path):
         s = torch.load(path, map_location=DEVICE, weights_only=False)
-        student.load_state_dict(s["student_model"]), teacher.load_state_dict(s["student_ema_model"])
+        student.load_state_dict(s["student_model"]), average.load_state_dict(s["student_ema_model"])
         optimizer.load_state_dict(s["student_optimizer"]), windows.load(s["train_sampler"])
-        sharpening.gamma, sharpening.seen = s["gamma"], s["seen"]
         schedule.restore(s["step"], s["elapsed"])
 
     def checkpoint():
-        save(path, {"teacher_model": pretrained, "student_model": student.state_dict(), "student_ema_model": teacher.state_dict(),
+        save(path, {"teacher_model": pretrained, "student_model": student.state_dict(), "student_ema_model": average.state_dict(),
                     "student_optimizer": optimizer.state_dict(), "step": schedule.step, "train_sampler": windows.state(), "test_sampler": {},
-                    "gamma": sharpening.gamma, "seen": sharpening.seen, "elapsed": schedule.elapsed})
+                    "elapsed": schedule.elapsed})
 
     sums = torch.zeros(2, device=DEVICE)
     count = 0
@@ -211,44 +187,40 @@ def main(a) -> None:
         rate = schedule.rate(progress)
         length = lengths[torch.multinomial(shares, 1).item()]
         gradients.zero()
+        w = walkers[length]
+        t, h, last = w.where()
         with autocast():
-            if a.teacher == "rk4":
-                x, kind, t, h, last = data_states(rows_at[length], length)
-                loss, _ = learn(x, t, h, last, rk4_target(x, t, h, torch.ones_like(h)))
-            else:
-                w = walkers[length]
-                t, h, last = w.where()
-                gamma = sharpening.gamma[w.kind]
-                loss, x = learn(w.x, t, h, last, path_target(w.x, t, h, gamma))
-                finished = w.move(x)
-                if finished is not None and length == min(lengths):
-                    sharpening.observe(*finished, rate)
+            logits = student(w.x, t, h)
+            loss = imitate(logits, w.x, t, h, last)
+            with torch.no_grad():
+                x = move(logits.detach(), w.x, t, h, last)
         loss.backward()
+        w.move(x)
         if schedule.step % a.data_every == 0:
-            data = small_steps(length)
+            with autocast():
+                data = small_steps(length)
             (a.data_weight * data).backward()
             sums[1] += data.detach() * a.data_every
         norm = gradients.reduce()
         optimizer.step(rate)
         schedule.step += 1
-        ema_update(average, student, min(a.ema, (schedule.step + 1) / (schedule.step + 10)))
+        ema_update(averaged, student, min(a.ema, (schedule.step + 1) / (schedule.step + 10)))
         sums[0] += loss.detach()
         count += 1
-        if progress - shown >= 0.02:
-            log(step=schedule.step, progress=progress, shortcut=(sums[0] / count).item(), data=(sums[1] / count).item(), norm=norm.item(),
-                gamma=[round(g, 3) for g in sharpening.gamma[: len(ALLOWANCE)].tolist()],
-                entropy=[round(g, 3) for g in sharpening.seen.tolist()], seconds=schedule.elapsed)
+        if progress - shown >= 0.03:
+            mean = (sums / count).tolist()
+            log(step=schedule.step, progress=progress, path=mean[0], data=mean[1], norm=norm.item(), seconds=schedule.elapsed)
             sums.zero_()
             shown, count = progress, 0
         if progress - looked >= a.look or schedule.step == 1:
             looked = progress
-            log(look={k: v for n in lengths for k, v in look(n).items()}, step=schedule.step, progress=progress, reference=reference)
-        if progress - saved >= 0.2:
+            log(look={k: v for n in lengths for k, v in look(n, a.look_rows).items()}, step=schedule.step, progress=progress, reference=reference)
+        if a.save_every and progress - saved >= a.save_every:
             saved = progress
             checkpoint()
     checkpoint()
-    log(done="distill", steps=schedule.step, seconds=schedule.elapsed, look={k: v for n in lengths for k, v in look(n, 512).items()},
-        gamma=sharpening.gamma.tolist(), reference=reference)
+    log(done="distill", steps=schedule.step, seconds=schedule.elapsed, reference=reference,
+        look={k: v for n in lengths for k, v in look(n, 2 * a.look_rows).items()})
     save(path + ".done", {})
 
 
@@ -260,25 +232,29 @@ if __name__ == "__main__":
     ap.add_argument("--out", required=True)
     ap.add_argument("--wait", default="", help="compile, then wait until this file exists")
     ap.add_argument("--steps", type=int, default=0, help="length of the run; 0: by --seconds")
-    ap.add_argument("--seconds", type=float, default=400)
+    ap.add_argument("--seconds", type=float, default=270)
     ap.add_argument("--tokens", type=int, default=32768, help="walkers' tokens a step")
     ap.add_argument("--lengths", default="256:2,1024:1")
     ap.add_argument("--hidden", type=int, default=512)
     ap.add_argument("--blocks", type=int, default=8)
     ap.add_argument("--heads", type=int, default=8)
     ap.add_argument("--cond", type=int, default=128)
-    ap.add_argument("--teacher", choices=("path", "rk4"), default="path")
+    ap.add_argument("--target", choices=("path", "rk4"), default="path")
     ap.add_argument("--substeps", type=int, default=4)
-    ap.add_argument("--reverse", type=float, default=0.0, help="share of reverse KL")
-    ap.add_argument("--gain", type=float, default=0.003, help="of the sharpening; 0 leaves γ at 1")
+    ap.add_argument("--reverse", type=float, default=0.3, help="share of reverse KL in the path objective")
+    ap.add_argument("--sharpen", type=float, default=1.0, help="factor on the target logits")
+    ap.add_argument("--last", type=float, default=1.0, help="the same at a budget's last step")
     ap.add_argument("--data-share", type=float, default=0.2, help="walks that start from data part of the way")
-    ap.add_argument("--data-every", type=int, default=2)
-    ap.add_argument("--data-weight", type=float, default=0.5)
+    ap.add_argument("--data-every", type=int, default=3)
+    ap.add_argument("--data-weight", type=float, default=0.2)
     ap.add_argument("--real-share", type=float, default=0.15)
-    ap.add_argument("--muon-lr", type=float, default=0.01)
-    ap.add_argument("--adam-lr", type=float, default=1e-3)
-    ap.add_argument("--cooldown", type=float, default=0.5)
-    ap.add_argument("--ema", type=float, default=0.998)
-    ap.add_argument("--look", type=float, default=0.1)
+    ap.add_argument("--muon-lr", type=float, default=0.005)
+    ap.add_argument("--adam-lr", type=float, default=5e-4)
+    ap.add_argument("--cooldown", type=float, default=0.6)
+    ap.add_argument("--ema", type=float, default=0.995)
+    ap.add_argument("--until", type=float, default=0, help="end at this time (seconds since 1970) instead of after --seconds")
+    ap.add_argument("--look", type=float, default=0.1, help="share of the run between looks at samples")
+    ap.add_argument("--look-rows", type=int, default=128)
+    ap.add_argument("--save-every", type=float, default=0.2, help="share of the run between checkpoints; 0: only the last")
     ap.add_argument("--seed", type=int, default=0)
     main(ap.parse_args())

@@ -8,7 +8,7 @@ import json
 import os
 
 import common
-from common import DEVICE, RANK, WORLD, autocast, compiled, setup, wait_for
+from common import DEVICE, RANK, WORLD, autocast, compile_blocks, compiled, setup, wait_for
 import numpy as np
 import torch
 
@@ -16,13 +16,13 @@ import gpt2
 import model
 from data import Stream, heldout_windows
 from export import unpack
-from sample import advance, entropy, noise, perplexity, sample
+from sample import advance, entropy, flat, noise, perplexity, sample
 
 
 def rows(scale: float, lengths: tuple[int, int]) -> list[dict]:
     """Every row: which network, which solver, how many steps, how long, how many samples."""
     short, long = lengths
-    table = [("baseline", "dfm_euler", n, short, k) for n, k in ((8, 1024), (64, 1024), (256, 512), (1024, 512))]
+    table = [("baseline", "dfm_euler", n, short, k) for n, k in ((8, 1024), (64, 1024), (256, 256), (1024, 256))]
     table += [("baseline", "dfm_euler", 1024, long, 256)]
     table += [("student", "cumulative_scalar", n, short, 1024) for n in (1, 2, 4, 16, 32, 64)]
     table += [("student", "cumulative_scalar", 8, short, 4096), ("student-f32", "cumulative_scalar", 8, short, 4096)]
@@ -37,26 +37,6 @@ def rows(scale: float, lengths: tuple[int, int]) -> list[dict]:
 def mean_ci(v: torch.Tensor) -> list[float]:
     """Mean and half-width of its normal 95 % interval."""
     return [v.mean().item(), 1.96 * v.std().item() / len(v) ** 0.5]
-
-
-class Grams:
-    """Which token 8-grams occur in the training text. Grams that span two documents do not count."""
-
-    def __init__(self, *streams, n: int = 8):
-        self.n = n
-        self.known = torch.cat([self.hash(s.ids[None].long())[0] for s in streams]).unique()
-
-    def hash(self, ids):
-        h = torch.zeros_like(ids[:, : ids.shape[1] - self.n + 1])
-        for k in range(self.n):
-            h = h * 6364136223846793005 + ids[:, k : ids.shape[1] - self.n + 1 + k] + 1442695040888963407
-        return h
-
-    def share(self, ids) -> float:
-        inside = (ids.unfold(1, self.n, 1) != 0).all(-1)
-        h = self.hash(ids)[inside]
-        at = torch.searchsorted(self.known, h).clamp_max(len(self.known) - 1)
-        return (self.known[at] == h).float().mean().item()
 
 
 def distinct(ids, n: int = 4) -> float:
@@ -74,7 +54,7 @@ def load_packed(folder: str) -> dict:
 def measure(a) -> None:
     setup(a.seed)
     os.makedirs(a.out, exist_ok=True)
-    todo = [r for r in rows(a.scale, (a.short, a.long)) if not os.path.exists(os.path.join(a.out, r["key"] + ".json"))]
+    todo = [r for r in rows(a.scale, (a.short, a.long)) if r["net"].startswith(a.only) and not os.path.exists(os.path.join(a.out, r["key"] + ".json"))]
     loads = [0.0] * WORLD
     mine = []
     for r in sorted(todo, key=lambda r: -r["steps"] * r["length"] * r["samples"]):
@@ -83,15 +63,15 @@ def measure(a) -> None:
         mine += [r] if k == RANK else []
 
     c = model.Config(hidden_size=a.hidden, n_blocks=a.blocks, n_heads=a.heads, cond_dim=a.cond)
-    nets = {"baseline": model.Transformer(c).to(DEVICE).eval(),
-            "student": model.Transformer(model.Config(**{**c.dict(), "dt_conditioned": True})).to(DEVICE).eval()}
-    forward = {"baseline": compiled(lambda x, t, h: nets["baseline"](x, t)), "student": compiled(lambda x, t, h: nets["student"](x, t, h))}
-    move = compiled(advance)
+    told = model.Config(**{**c.dict(), "dt_conditioned": True})
+    nets = {n: compile_blocks(model.Transformer(k).to(DEVICE).eval().requires_grad_(False)) for n, k in (("baseline", c), ("student", told))}
+    forward = {"baseline": lambda x, t, h: nets["baseline"](x, t), "student": lambda x, t, h: nets["student"](x, t, h)}
+    move = flat(compiled(advance))
 
     def step(name):
         def go(x, t, h, last, solver):
             with autocast(torch.float16):
-                return move(forward[name](x, t, h), x, t, h, last, solver)
+                return move(forward[name](x, t, h), x, t, h, last, solver=solver)
         return go
 
     batch = {n: max(1, a.tokens // n) for n in (a.short, a.long)}
@@ -101,15 +81,16 @@ def measure(a) -> None:
     wait_for(a.wait)
 
     nets["baseline"].load_state_dict(torch.load(a.pretrained, map_location=DEVICE, weights_only=False)["model"])
-    exact = torch.load(a.distilled, map_location=DEVICE, weights_only=False)["student_ema_model"]
-    packed = load_packed(os.path.join(a.assets, "fsdfm"))
+    if a.only != "baseline":
+        exact = torch.load(a.distilled, map_location=DEVICE, weights_only=False)["student_ema_model"]
+        packed = load_packed(os.path.join(a.assets, "fsdfm"))
+    torch.backends.cuda.matmul.allow_tf32 = False
     judge = gpt2.load(load_packed(os.path.join(a.assets, "judge")), a.judge_heads).to(DEVICE)
-    grams = Grams(Stream(os.path.join(a.data, "real.npz")), Stream(os.path.join(a.data, "synthetic.npz")))
 
     def record(row, ids):
         values = perplexity(judge, ids)
         result = row | {"samples": len(ids), "perplexity": mean_ci(values), "median": values.median().item(), "entropy": mean_ci(entropy(ids)),
-                        "seen_8grams": grams.share(ids), "distinct_4grams": distinct(ids)}
+                        "distinct_4grams": distinct(ids)}
         np.save(os.path.join(a.out, row["key"] + ".npy"), ids[: a.keep].cpu().numpy().astype(np.uint16))
         with open(os.path.join(a.out, row["key"] + ".json"), "w") as f:
             json.dump(result, f)
@@ -146,6 +127,7 @@ if __name__ == "__main__":
     ap.add_argument("--assets", required=True, help="what export.py wrote")
     ap.add_argument("--out", required=True)
     ap.add_argument("--wait", default="", help="compile, then wait until this file exists")
+    ap.add_argument("--only", default="", help="rows of one network: baseline or student")
     ap.add_argument("--scale", type=float, default=1.0, help="of the numbers of samples")
     ap.add_argument("--tokens", type=int, default=65536, help="a batch")
     ap.add_argument("--short", type=int, default=256)

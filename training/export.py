@@ -1,4 +1,8 @@
-"""Writes what the program bundles: int8 matrices with one scale an output channel, everything else f16."""
+"""Writes what the program bundles: int8 matrices with one scale an output channel, everything else f16.
+
+The small matrices that fuse the two conditions stay f16 as well: they hold ones beside learnt values of a few thousandths, which one scale
+a row cannot both keep. (In 8 bits they cost a student a third more perplexity; everything else together costs less than one per cent.)
+"""
 
 import argparse
 import json
@@ -7,6 +11,9 @@ import shutil
 
 import torch
 from safetensors.torch import load_file, save_file
+
+
+SENSITIVE = ("condition_fuser", "time_embedding", "dt_embedding")
 
 
 def output_dim(name: str) -> int:
@@ -33,7 +40,7 @@ def quantize(w: torch.Tensor, dim: int) -> tuple[torch.Tensor, torch.Tensor]:
 def pack(state: dict) -> dict:
     out = {}
     for name, w in state.items():
-        if name.endswith(".weight") and w.ndim == 2:
+        if name.endswith(".weight") and w.ndim == 2 and not any(k in name for k in SENSITIVE):
             q, scale = quantize(w, output_dim(name))
             out[name], out[name[: -len("weight")] + "scale"] = q, scale
         elif not name.endswith("inv_freq"):

@@ -20,12 +20,12 @@ def corrupt(x1, t, vocab: int):
 
 
 def generalized_kl(logits, xt, x1, t):
-    """Bregman loss of discrete flow matching, a mean over positions."""
+    """Bregman loss of discrete flow matching, a mean over positions; `t` must broadcast over them."""
     logp = F.log_softmax(logits.float(), -1)
     p_here = logp.gather(-1, xt[..., None]).squeeze(-1).exp()
     logp_data = logp.gather(-1, x1[..., None]).squeeze(-1)
     same = (xt == x1).float()
-    return (-(p_here - same + (1 - same) * logp_data) / (1 - t)[:, None]).mean()
+    return (-(p_here - same + (1 - same) * logp_data) / (1 - t)).mean()
 
 
 def stratified(rows: int, top: float = 1 - 1e-3):
@@ -53,7 +53,7 @@ def main(a) -> None:
     windows = Windows(a.data, a.real_share, a.seed)
     lengths, shares = lengths_of(a.lengths)
     vocab = net.config.vocab_size
-    loss_of = compiled(lambda xt, x1, t: generalized_kl(net(xt, t), xt, x1, t))
+    loss_of = compiled(lambda xt, x1, t: generalized_kl(net(xt, t), xt, x1, t[:, None]))
 
     def loss_at(length: int):
         x1 = windows(a.tokens // length, length)

@@ -23,4 +23,5 @@ tok=${TOKENIZER:-$WORK/tokenizer.json}
 "$PYTHON" export.py --student "$WORK/distilled.pth" --judge "$WORK/judge.pth" --tokenizer "$tok" --out "$OUT"
 launch evaluate.py --data "$WORK/data" --pretrained "$WORK/pretrained.pth" --distilled "$WORK/distilled.pth" --judge "$WORK/judge.pth" \
   --assets "$OUT" --out "$WORK/rows" ${EVALUATE:-}
+"$PYTHON" memorise.py --data "$WORK/data" --rows "$WORK/rows"
 "$PYTHON" report.py --rows "$WORK/rows" --out "$WORK"

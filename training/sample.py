@@ -12,8 +12,7 @@ def draw(weights: torch.Tensor) -> torch.Tensor:
 
 
 def advance(logits, x, t, h, last, solver: str = "cumulative_scalar"):
-    """The state after a step of size `h` (B) from `x` (B, T) at `t` (B); κ_t = t."""
-    t, h, last = t[:, None], h[:, None], last[:, None]
+    """The state after a step of size `h` from `x` at `t`, all of one shape, logits with the vocabulary behind; κ_t = t."""
     p = F.softmax(logits.float(), -1)
     here = torch.arange(p.shape[-1], device=p.device) == x[..., None]
     off = p.masked_fill(here, 0)
@@ -24,11 +23,23 @@ def advance(logits, x, t, h, last, solver: str = "cumulative_scalar"):
         rates = (off / h[..., None]).clamp_min(1e-9)
         jump, new = 1 - torch.exp(-(h * rates.sum(-1)).clamp_max(50)), draw(rates)
     elif solver == "dfm_euler":
-        jump, new = (1 - torch.exp(-h / (1 - t).clamp_min(1e-8))).expand(x.shape), draw(p)
+        jump, new = 1 - torch.exp(-h / (1 - t).clamp_min(1e-8)), draw(p)
     else:
         raise ValueError(solver)
     moved = torch.where(torch.rand_like(jump) < jump, new, x)
     return torch.where(last, draw(p), moved)
+
+
+def flat(fn):
+    """`fn` over positions in one row: arguments of a row are repeated, so that one compiled shape serves every length."""
+
+    def call(logits, x, *others, **more):
+        B, T = x.shape
+        spread = [(s if s.ndim == 2 else s[:, None].expand(B, T)).reshape(-1) for s in others]
+        result = fn(logits.reshape(B * T, -1), x.reshape(-1), *spread, **more)
+        return result.view(B, T) if result.numel() == B * T else result
+
+    return call
 
 
 @torch.no_grad()

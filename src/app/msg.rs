@@ -1,11 +1,13 @@
 //! What comes in and what goes out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::event::KeyEvent;
 
 use super::Action;
 use crate::engine::{Command, Event, RunId};
+use crate::text::Vocab;
 use crate::trace::Timeline;
 
 /// Something that happened.
@@ -30,6 +32,13 @@ pub enum Msg {
     Resize(u16, u16),
     /// News from the engine.
     Engine(Event),
+    /// What a trace that is still being written now says of its model and its tokens.
+    About {
+        /// Name of the model.
+        model: String,
+        /// Text of the ids, as far as it is told.
+        vocab: Arc<Vocab>,
+    },
     /// A run that was made elsewhere: replayed, or followed.
     Run(Box<Timeline>),
     /// What an effect came to, or anything else worth a line.

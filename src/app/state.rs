@@ -145,6 +145,8 @@ pub struct State {
     pub network: Load,
     /// The judge.
     pub judge: Load,
+    /// Its name.
+    pub judge_name: Option<String>,
     /// The runs.
     pub runs: Runs,
     /// Playing.
@@ -189,6 +191,7 @@ impl State {
             live: None,
             network: Load::Absent,
             judge: Load::Absent,
+            judge_name: None,
             runs: Runs::default(),
             play: Play { on: true, looping: false, speed: 2, due: Duration::ZERO },
             overlay: Overlay::default(),
@@ -209,11 +212,18 @@ impl State {
     }
 
     /// A screen for live runs of a network of these sizes; the first is begun by [`State::begin`].
-    pub fn live(looks: Looks, model: String, vocab: Option<Arc<Vocab>>, spec: ModelSpec, judge: bool) -> Self {
+    pub fn live(
+        looks: Looks,
+        model: String,
+        vocab: Option<Arc<Vocab>>,
+        spec: ModelSpec,
+        judge: Option<String>,
+    ) -> Self {
         Self {
             live: Some(Live { spec, engine_run: None }),
             network: Load::Loading(0.0),
-            judge: if judge { Load::Loading(0.0) } else { Load::Absent },
+            judge: if judge.is_some() { Load::Loading(0.0) } else { Load::Absent },
+            judge_name: judge,
             ..Self::new(looks, model, vocab)
         }
     }

@@ -31,6 +31,11 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Mouse { kind, target } => mouse::update(state, kind, target, &mut effects),
         Msg::Resize(width, height) => state.size = (width, height),
         Msg::Engine(event) => runs::event(state, event),
+        Msg::About { model, vocab } => {
+            state.model = model;
+            state.vocab = Some(vocab);
+            state.passage.clear();
+        }
         Msg::Run(timeline) => runs::add(state, *timeline),
         Msg::Notice(level, text) => notify(state, level, text),
     }

@@ -45,15 +45,64 @@ impl Rgb {
         (a.max(b) + 0.05) / (a.min(b) + 0.05)
     }
 
-    /// The nearest colour of the fixed part (16…255) of the xterm palette.
+    /// The entry of the xterm palette that looks most like this colour.
     pub fn nearest_indexed(self) -> u8 {
-        let here = self.oklab();
-        let distance = |index: u8| {
-            let there = indexed(index).oklab();
-            (0..3).map(|i| (here[i] - there[i]).powi(2)).sum::<f32>()
-        };
-        (16..=255).min_by(|&a, &b| distance(a).total_cmp(&distance(b))).unwrap_or(231)
+        self.nearest_indexed_where(|_| true)
     }
+
+    /// The same among the entries that are `allowed`; among all, where none is.
+    pub fn nearest_indexed_where(self, allowed: impl Fn(Self) -> bool) -> u8 {
+        let distance = |index: u8| self.distance(indexed(index));
+        let nearest = |some: &mut dyn Iterator<Item = u8>| some.min_by(|&a, &b| distance(a).total_cmp(&distance(b)));
+        nearest(&mut (16..=255).filter(|&index| allowed(indexed(index))))
+            .or_else(|| nearest(&mut (16..=255)))
+            .unwrap_or(231)
+    }
+
+    /// How different two colours look (squared distance in OKLab).
+    fn distance(self, other: Self) -> f32 {
+        let (here, there) = (self.oklab(), other.oklab());
+        (0..3).map(|i| (here[i] - there[i]).powi(2)).sum()
+    }
+}
+
+/// Entries of the xterm palette for a ramp of rising or falling lightness: as near as possible to `ramp` while lightness
+/// keeps moving the same way by at least `step`, among the entries that are `allowed`.
+pub fn indexed_ramp<const N: usize>(ramp: [Rgb; N], step: f32, allowed: impl Fn(Rgb) -> bool) -> [u8; N] {
+    let rising = ramp[N - 1].oklab()[0] > ramp[0].oklab()[0];
+    let entries: Vec<(u8, f32)> =
+        (16..=255).filter(|&index| allowed(indexed(index))).map(|index| (index, indexed(index).oklab()[0])).collect();
+    // The best way to end at each entry, for longer and longer beginnings of the ramp.
+    let mut costs: Vec<f32> = entries.iter().map(|&(index, _)| ramp[0].distance(indexed(index))).collect();
+    let mut from: Vec<Vec<usize>> = Vec::new();
+    for colour in &ramp[1..] {
+        let mut next = Vec::with_capacity(entries.len());
+        let mut back = Vec::with_capacity(entries.len());
+        for &(index, light) in &entries {
+            let comes_before = |&i: &usize| {
+                let moved = if rising { light - entries[i].1 } else { entries[i].1 - light };
+                moved >= step && costs[i].is_finite()
+            };
+            let best = (0..entries.len()).filter(comes_before).min_by(|&a, &b| costs[a].total_cmp(&costs[b]));
+            next.push(best.map_or(f32::INFINITY, |i| costs[i] + colour.distance(indexed(index))));
+            back.push(best.unwrap_or(0));
+        }
+        costs = next;
+        from.push(back);
+    }
+    let Some(mut at) =
+        (0..entries.len()).filter(|&i| costs[i].is_finite()).min_by(|&a, &b| costs[a].total_cmp(&costs[b]))
+    else {
+        return ramp.map(Rgb::nearest_indexed);
+    };
+    let mut found = [0; N];
+    for slot in (0..N).rev() {
+        found[slot] = entries[at].0;
+        if slot > 0 {
+            at = from[slot - 1][at];
+        }
+    }
+    found
 }
 
 /// The colour of entry `index` (16…255) of the xterm palette: a 6×6×6 cube, then greys. The first 16 belong to the

@@ -8,7 +8,7 @@ use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
 
 use super::ConfigError;
-use super::color::Rgb;
+use super::color::{Rgb, indexed, indexed_ramp};
 
 /// Steps of the ramp.
 pub const LEVELS: usize = 8;
@@ -110,6 +110,26 @@ pub struct Theme {
     ramp: [Color; LEVELS],
 }
 
+/// Contrast that text must have (WCAG AA).
+const READABLE: f32 = 4.5;
+
+/// Least step in lightness between levels of the ramp in 256 colours.
+const LEAST_STEP: f32 = 0.01;
+
+fn contrasts(colour: Rgb, on: &[Color]) -> bool {
+    let rgb = |ground: &Color| match *ground {
+        Color::Indexed(index) => Some(indexed(index)),
+        Color::Rgb(r, g, b) => Some(Rgb(r, g, b)),
+        _ => None,
+    };
+    on.iter().filter_map(rgb).all(|ground| colour.contrast(ground) >= READABLE)
+}
+
+fn all_rgb(ramp: &[String; LEVELS]) -> Option<[Rgb; LEVELS]> {
+    let parsed: Vec<Rgb> = ramp.iter().filter_map(|value| Rgb::parse(value)).collect();
+    parsed.try_into().ok()
+}
+
 const DARK: &str = include_str!("../../assets/themes/dark.toml");
 const LIGHT: &str = include_str!("../../assets/themes/light.toml");
 
@@ -172,25 +192,44 @@ impl Theme {
             let (fixed, name) = (colour("ramp", fixed)?, named(name)?);
             *slot = if sixteen { name } else { fixed };
         }
+        let grounds =
+            [colour("background", &raw.background)?, colour("stripe", &raw.stripe)?, colour("raised", &raw.raised)?];
+        let ink = colour("ink", &raw.ink)?;
+        let chip_ink = if raw.ramp_on == RampOn::Text { ink } else { grounds[0] };
+        let readable = |field: &str, value: &str, on: &[Color]| {
+            let nearest = colour(field, value)?;
+            Ok::<Color, ConfigError>(match (depth, Rgb::parse(value)) {
+                (Depth::Indexed, Some(rgb)) => Color::Indexed(rgb.nearest_indexed_where(|c| contrasts(c, on))),
+                _ => nearest,
+            })
+        };
+        let on_chips = [&grounds[..], &[chip_ink]].concat();
         let mut roles = [
-            colour("text", &raw.text)?,
-            colour("muted", &raw.muted)?,
+            readable("text", &raw.text, &grounds)?,
+            readable("muted", &raw.muted, &grounds)?,
             colour("faint", &raw.faint)?,
-            colour("accent", &raw.accent)?,
-            colour("prompt", &raw.prompt)?,
-            colour("warn", &raw.warn)?,
-            colour("error", &raw.error)?,
+            readable("accent", &raw.accent, &on_chips)?,
+            readable("prompt", &raw.prompt, &grounds)?,
+            readable("warn", &raw.warn, &grounds)?,
+            readable("error", &raw.error, &grounds)?,
         ];
+        if depth == Depth::Indexed
+            && let Some(fixed) = all_rgb(&raw.ramp)
+        {
+            let letters = raw.ramp_on == RampOn::Text;
+            let on = if letters { vec![grounds[0], grounds[1], ink] } else { vec![ink] };
+            ramp = indexed_ramp(fixed, LEAST_STEP, |c| contrasts(c, &on)).map(Color::Indexed);
+        }
         if sixteen {
             // The user's own palette decides how these look; text and background stay theirs.
             roles =
                 [Color::Reset, Color::Reset, Color::DarkGray, Color::Magenta, Color::Blue, Color::Yellow, Color::Red];
         }
         Ok(Self {
-            background: colour("background", &raw.background)?,
-            stripe: colour("stripe", &raw.stripe)?,
-            raised: colour("raised", &raw.raised)?,
-            ink: if sixteen { Color::Black } else { colour("ink", &raw.ink)? },
+            background: grounds[0],
+            stripe: grounds[1],
+            raised: grounds[2],
+            ink: if sixteen { Color::Black } else { ink },
             name: raw.name,
             depth,
             ramp_on: raw.ramp_on,

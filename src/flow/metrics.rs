@@ -68,8 +68,8 @@ pub fn last_change<F: AsRef<[u32]>>(frames: &[F]) -> Vec<u32> {
     last
 }
 
-/// How many positions are settled at `step`: not changed since, as far as the run has come. `last_change` is that of
-/// the run's newest frame.
+/// How many positions are settled at `step`: neither it nor any later step changed them, as far as the run has come.
+/// None in the noise. `last_change` is that of the run's newest frame.
 pub fn settled(last_change: &[u32], step: u32) -> usize {
-    last_change.iter().filter(|&&last| last <= step).count()
+    last_change.iter().filter(|&&last| last < step).count()
 }

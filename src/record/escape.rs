@@ -38,7 +38,7 @@ pub fn script_json(json: &str) -> String {
     out
 }
 
-/// Text for TeX's text mode, in OT1 and T1 fonts alike; nothing in it is a command, a comment or a group.
+/// Text for TeX's text mode, in any font encoding; nothing in it is a command, a comment or a group.
 pub fn tex(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -56,7 +56,8 @@ pub fn tex(text: &str) -> String {
             '<' => out.push_str("\\textless{}"),
             '>' => out.push_str("\\textgreater{}"),
             '|' => out.push_str("\\textbar{}"),
-            '"' => out.push_str("\\textquotedbl{}"),
+            // `\textquotedbl` needs T1; this slot holds the same sign in every typewriter font.
+            '"' => out.push_str("\\char34{}"),
             '`' => out.push_str("\\textasciigrave{}"),
             // Ligatures such as -- and ?` would change what the model wrote.
             '-' => out.push_str("{-}"),
@@ -64,8 +65,12 @@ pub fn tex(text: &str) -> String {
             ',' => out.push_str("{,}"),
             '⏎' => out.push_str("\\fsreturn{}"),
             '¶' => out.push_str("\\P{}"),
+            '⟨' => out.push_str("\\ensuremath{\\langle}"),
+            '⟩' => out.push_str("\\ensuremath{\\rangle}"),
             '·' => out.push_str("\\textperiodcentered{}"),
             ' ' => out.push_str("\\ "),
+            // Stand-ins for what is no text: text fonts do not have them.
+            '▯' | '░' | '\u{fffd}' | '\u{2400}'..='\u{2426}' => out.push_str("\\rule{0.4em}{0.4em}"),
             c if is_harmful(c) => out.push('?'),
             c => out.push(c),
         }

@@ -8,7 +8,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use gif::{DisposalMethod, Encoder, EncodingError, Frame, Repeat};
+use gif::{DisposalMethod, Encoder, EncodingError, Extension, Frame, Repeat};
 use ratatui::buffer::Buffer;
 
 use super::palette::Palette;
@@ -20,6 +20,8 @@ use super::{Look, RecordError, Recorder};
 pub struct Options {
     /// Font size in pixels.
     pub px: u16,
+    /// Background around the screen, in pixels.
+    pub margin: u16,
     /// Most frames a second; players slow down anything above 50.
     pub fps: u16,
     /// How long the last frame stays before the loop starts again.
@@ -30,17 +32,21 @@ pub struct Options {
     pub canvas: Option<(u16, u16)>,
     /// Frames that would begin after this many bytes are left out.
     pub max_bytes: u64,
+    /// Said in a comment of the file; players ignore it.
+    pub comment: Option<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             px: 16,
+            margin: 8,
             fps: 25,
             hold: Duration::from_secs(3),
             idle: Duration::from_secs(5),
             canvas: None,
             max_bytes: 256 << 20,
+            comment: None,
         }
     }
 }
@@ -106,7 +112,7 @@ impl<W: Write> Gif<W> {
     fn flush(&mut self, screen: &Buffer, delay: u64) -> Result<(), RecordError> {
         if let Stage::Waiting(out) = &mut self.stage {
             let (columns, rows) = self.options.canvas.unwrap_or((screen.area.width, screen.area.height));
-            let mut raster = Raster::new(self.look.clone(), self.options.px, columns, rows)?;
+            let mut raster = Raster::new(self.look.clone(), self.options.px, self.options.margin, (columns, rows))?;
             raster.draw(screen);
             let Some(out) = out.take() else { return Ok(()) };
             // One entry stays free for "transparent".
@@ -115,6 +121,11 @@ impl<W: Write> Gif<W> {
             let counting = Counting { out, bytes: 0 };
             let mut encoder = Encoder::new(counting, w as u16, h as u16, &self.global.bytes()).map_err(failed)?;
             encoder.set_repeat(Repeat::Infinite).map_err(failed)?;
+            if let Some(comment) = &self.options.comment {
+                // A block of a comment holds at most 255 bytes.
+                let blocks: Vec<&[u8]> = comment.as_bytes().chunks(255).collect();
+                encoder.write_raw_extension(Extension::Comment.into(), &blocks).map_err(failed)?;
+            }
             let frame = self.encode(&raster, raster.whole(), delay);
             encoder.write_lzw_pre_encoded_frame(&frame).map_err(failed)?;
             self.shown = raster.pixels().to_vec();

@@ -36,16 +36,16 @@ pub enum Scheme {
     Dark,
 }
 
-/// Writes the page of these runs; `open` (an index) is the one on it at first.
+/// Writes the page of these runs; `open` says which is on it at first (an index), and at which step if not the last.
 pub fn write(
     out: &mut impl Write,
     vocab: &Vocab,
     runs: &[&Timeline],
-    open: usize,
+    open: (usize, Option<u32>),
     scheme: Scheme,
     progress: &mut dyn Progress,
 ) -> Result<(), RecordError> {
-    let Some(shown) = runs.get(open).or(runs.first()) else {
+    let Some(shown) = runs.get(open.0).or(runs.first()) else {
         return Err(RecordError::Request("the trace has no run".to_owned()));
     };
     let scheme = match scheme {
@@ -66,7 +66,7 @@ pub fn write(
     let (before, after) = BODY.split_once("<!-- text -->").unwrap_or((BODY, ""));
     write!(out, "<body>\n{before}")?;
     still(out, vocab, shown)?;
-    write!(out, "{after}<script type=\"application/json\" id=\"data\">\n")?;
+    writeln!(out, "{after}<script type=\"application/json\" id=\"data\">")?;
     data(out, vocab, runs, open, progress)?;
     write!(out, "</script>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n")?;
     Ok(())
@@ -122,7 +122,7 @@ fn data(
     out: &mut impl Write,
     vocab: &Vocab,
     runs: &[&Timeline],
-    open: usize,
+    (open, step): (usize, Option<u32>),
     progress: &mut dyn Progress,
 ) -> Result<(), RecordError> {
     let (mut labels, mut shows) = (Table::default(), Table::default());
@@ -130,7 +130,7 @@ fn data(
     let mut label_of: HashMap<u32, usize> = HashMap::new();
     let total = runs.iter().map(|run| u64::from(run.newest()) + 1).sum();
     let mut done = 0;
-    write!(out, "{{\"open\":{},\"runs\":[", open.min(runs.len() - 1))?;
+    write!(out, "{{\"open\":{},\"step\":{},\"runs\":[", open.min(runs.len() - 1), json!(step))?;
     for (index, timeline) in runs.iter().enumerate() {
         let comma = if index == 0 { "" } else { "," };
         let head = run_head(timeline).to_string();
@@ -181,7 +181,7 @@ fn data(
         shows.into_list().into_iter().map(|text| serde_json::from_str(&text).unwrap_or(Value::Null)).collect();
     let labels = serde_json::to_string(&labels.into_list()).unwrap_or_default();
     write!(out, "],\n\"labels\":{},\n", script_json(&labels))?;
-    write!(out, "\"shows\":{}}}\n", script_json(&Value::from(shows).to_string()))?;
+    writeln!(out, "\"shows\":{}}}", script_json(&Value::from(shows).to_string()))?;
     Ok(())
 }
 
@@ -248,23 +248,29 @@ fn variables(theme: &Theme) -> String {
     let hex = |color: Option<Color>| color.and_then(|color| look.rgb(color)).map(super::Rgb::hex);
     let fg = |style: Style| hex(style.fg).unwrap_or_else(|| look.fg.hex());
     let bg = |style: Style| hex(style.bg).unwrap_or_else(|| "transparent".to_owned());
-    let mut out = format!("--fg:{};--bg:{};--raised:{};", look.fg.hex(), look.bg.hex(), bg(theme.raised()));
-    for (name, role) in [("muted", Role::Muted), ("faint", Role::Faint), ("accent", Role::Accent)] {
-        out += &format!("--{name}:{};", fg(theme.role(role)));
-    }
     let frozen = theme.token(Token { frozen: true, ..Token::default() });
     let never = theme.token(Token::default());
-    out += &format!("--frozen:{};--never:{};", fg(frozen), fg(never));
+    let mut values = vec![
+        ("fg".to_owned(), look.fg.hex()),
+        ("bg".to_owned(), look.bg.hex()),
+        ("raised".to_owned(), bg(theme.raised())),
+        ("muted".to_owned(), fg(theme.role(Role::Muted))),
+        ("faint".to_owned(), fg(theme.role(Role::Faint))),
+        ("accent".to_owned(), fg(theme.role(Role::Accent))),
+        ("frozen".to_owned(), fg(frozen)),
+        ("never".to_owned(), fg(never)),
+    ];
     for level in 0..LEVELS as u8 {
         let token = Token { level: Some(level), ..Token::default() };
         let (then, now) = (theme.token(token), theme.token(Token { now: true, ..token }));
-        out += &format!(
-            "--f{level}:{};--b{level}:{};--nf{level}:{};--nb{level}:{};",
-            fg(then),
-            bg(then),
-            fg(now),
-            bg(now)
-        );
+        values.extend([
+            // Ramp; letters and paper of tokens that changed earlier, and of those that did now.
+            (format!("r{level}"), fg(theme.ramp(level))),
+            (format!("f{level}"), fg(then)),
+            (format!("b{level}"), bg(then)),
+            (format!("nf{level}"), fg(now)),
+            (format!("nb{level}"), bg(now)),
+        ]);
     }
-    out
+    values.into_iter().map(|(name, value)| format!("--{name}:{value};")).collect::<Vec<_>>().concat()
 }

@@ -7,12 +7,16 @@
 //! | [`svg`] | a screen as vectors |
 //! | [`figure`] | the paper's figure as a drawn screen, for all of the above |
 //! | [`tex`], [`html`] | a run as coloured boxes for papers, and as a page to scrub through |
-//! | [`output`] | files that appear whole or not at all |
+//! | [`output`], [`recording`] | files that appear whole or not at all, and recordings into them |
+//! | [`stage`], [`solo`] | the screen on a made-up clock, with an engine that computes in place |
+//! | [`tape`] | scripts of keys and waits |
+//! | [`transcript`], [`digest`] | what a recording showed, as text and as a number |
 //!
 //! A [`Recorder`] is fed the buffer that the terminal gets, with the time it was drawn at; it never looks at a clock.
 
 pub mod ansi;
 pub mod cast;
+pub mod digest;
 pub mod error;
 pub mod escape;
 pub mod figure;
@@ -23,10 +27,15 @@ pub mod output;
 pub mod palette;
 pub mod png;
 pub mod raster;
+pub mod recording;
 pub mod screen;
 pub mod shapes;
+pub mod solo;
+pub mod stage;
 pub mod svg;
+pub mod tape;
 pub mod tex;
+pub mod transcript;
 
 use std::time::Duration;
 
@@ -34,6 +43,7 @@ use ratatui::buffer::Buffer;
 
 pub use error::RecordError;
 pub use look::{Look, Rgb};
+pub use recording::Recording;
 
 /// Something that records drawn screens.
 pub trait Recorder {

@@ -8,9 +8,14 @@ use super::palette::Palette;
 use super::raster::Raster;
 use super::{Look, RecordError};
 
+/// Background around a picture, in pixels, for a font of `px` pixels.
+pub fn margin(px: u16) -> u16 {
+    px / 2
+}
+
 /// Writes a picture of a screen, with a font of `px` pixels.
 pub fn write(out: impl Write, screen: &Buffer, look: &Look, px: u16) -> Result<(), RecordError> {
-    let mut raster = Raster::new(look.clone(), px, screen.area.width, screen.area.height)?;
+    let mut raster = Raster::new(look.clone(), px, margin(px), (screen.area.width, screen.area.height))?;
     raster.draw(screen);
     let (w, h) = raster.size();
     let counts = raster.colours(raster.whole());

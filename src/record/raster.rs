@@ -60,6 +60,8 @@ pub struct Raster {
     baseline: i32,
     glyphs: HashMap<Key, Rc<[u8]>>,
     size: (u16, u16),
+    /// Background around the cells, in pixels.
+    margin: usize,
     pixels: Vec<u32>,
     last: Option<Buffer>,
 }
@@ -71,8 +73,8 @@ impl std::fmt::Debug for Raster {
 }
 
 impl Raster {
-    /// A picture of `columns`×`rows` cells with a font of `px` pixels.
-    pub fn new(look: Look, px: u16, columns: u16, rows: u16) -> Result<Self, RecordError> {
+    /// A picture of `columns`×`rows` cells with a font of `px` pixels, and `margin` pixels of background around them.
+    pub fn new(look: Look, px: u16, margin: u16, (columns, rows): (u16, u16)) -> Result<Self, RecordError> {
         if !SIZES.contains(&px) {
             return Err(RecordError::Size(format!(
                 "font size {px} is not between {} and {} pixels",
@@ -92,8 +94,12 @@ impl Raster {
         let cell =
             ((regular.metrics('0', px).advance_width.round() as u16).max(1), ((ascent + descent).ceil() as u16).max(1));
         let baseline = ascent.round() as i32;
-        let (w, h) = (usize::from(columns) * usize::from(cell.0), usize::from(rows) * usize::from(cell.1));
-        if w == 0 || h == 0 || w > usize::from(u16::MAX) || h > usize::from(u16::MAX) || w * h > MAX_PIXELS {
+        let margin = usize::from(margin);
+        let (w, h) = (
+            usize::from(columns) * usize::from(cell.0) + 2 * margin,
+            usize::from(rows) * usize::from(cell.1) + 2 * margin,
+        );
+        if columns == 0 || rows == 0 || w > usize::from(u16::MAX) || h > usize::from(u16::MAX) || w * h > MAX_PIXELS {
             return Err(RecordError::Size(format!(
                 "a picture of {columns}x{rows} cells would have {w}x{h} pixels; use a smaller --size or --width"
             )));
@@ -108,6 +114,7 @@ impl Raster {
             baseline,
             glyphs: HashMap::new(),
             size: (columns, rows),
+            margin,
             pixels,
             last: None,
         })
@@ -115,7 +122,8 @@ impl Raster {
 
     /// Width and height in pixels.
     pub fn size(&self) -> (usize, usize) {
-        (usize::from(self.size.0) * usize::from(self.cell.0), usize::from(self.size.1) * usize::from(self.cell.1))
+        let cells = |count: u16, length: u16| usize::from(count) * usize::from(length) + 2 * self.margin;
+        (cells(self.size.0, self.cell.0), cells(self.size.1, self.cell.1))
     }
 
     /// Width and height of a cell in pixels.
@@ -170,8 +178,8 @@ impl Raster {
         bounds.map(|(x0, y0, x1, y1)| {
             let (w, h) = (usize::from(self.cell.0), usize::from(self.cell.1));
             Dirty {
-                x: usize::from(x0) * w,
-                y: usize::from(y0) * h,
+                x: usize::from(x0) * w + self.margin,
+                y: usize::from(y0) * h + self.margin,
                 w: usize::from(x1 - x0) * w,
                 h: usize::from(y1 - y0) * h,
             }
@@ -182,9 +190,9 @@ impl Raster {
         let paint = screen::paint(spot.cell, &self.look);
         let width = spot.width.min(self.size.0 - spot.x);
         let (w, h) = (usize::from(self.cell.0) * usize::from(width), usize::from(self.cell.1));
-        let stride = usize::from(self.size.0) * usize::from(self.cell.0);
-        let left = usize::from(spot.x) * usize::from(self.cell.0);
-        let top = usize::from(y) * h;
+        let stride = self.size().0;
+        let left = usize::from(spot.x) * usize::from(self.cell.0) + self.margin;
+        let top = usize::from(y) * h + self.margin;
         let symbol = screen::symbol(spot.cell);
         let blank = symbol.trim().is_empty();
         let glyph = (!blank).then(|| self.glyph(&symbol, width, paint));
@@ -211,7 +219,7 @@ impl Raster {
         let h = usize::from(self.cell.1);
         let thickness = (h / 16).max(1);
         let base = self.baseline.max(0) as usize;
-        let stride = usize::from(self.size.0) * usize::from(self.cell.0);
+        let stride = self.size().0;
         let mut rule = |from: usize| {
             for row in from..(from + thickness).min(h) {
                 self.pixels[(top + row) * stride + left..][..w].fill(paint.fg.pack());

@@ -82,12 +82,12 @@ fn box_drawing(index: u32, w: u16, h: u16) -> Shape {
     let heavy = (light * 2 + 1).min(w);
     match index {
         0x04..=0x0b => {
-            let thickness = if index % 2 == 0 { light } else { heavy };
+            let thickness = if index.is_multiple_of(2) { light } else { heavy };
             let pieces = if index < 0x08 { 3 } else { 4 };
             Shape::Rects(dashes(index & 2 != 0, pieces, thickness, w, h))
         }
         0x4c..=0x4f => {
-            let thickness = if index % 2 == 0 { light } else { heavy };
+            let thickness = if index.is_multiple_of(2) { light } else { heavy };
             Shape::Rects(dashes(index >= 0x4e, 2, thickness, w, h))
         }
         0x6d..=0x70 => {
@@ -156,7 +156,7 @@ fn lines(arms: [u8; 4], light: u16, heavy: u16, w: u16, h: u16) -> Vec<Rect> {
         if t == 0 {
             return None;
         }
-        let across = band(t, if side % 2 == 0 { w } else { h });
+        let across = band(t, if side.is_multiple_of(2) { w } else { h });
         Some(match side {
             0 => Rect { x0: across.0, x1: across.1, y0: 0, y1: reach_y.1, alpha: 255 },
             1 => Rect { x0: reach_x.0, x1: w, y0: across.0, y1: across.1, alpha: 255 },

@@ -10,7 +10,7 @@ use super::escape::tex;
 use super::figure::{Colours, Figure, about, number, swatches};
 use super::look::{Look, Rgb};
 use crate::config::theme::{LEVELS, Token};
-use crate::text::{Kind, pieces};
+use crate::text::pieces;
 
 /// The text at a step.
 pub fn render(figure: &Figure<'_>, step: u32) -> String {
@@ -39,10 +39,7 @@ pub fn render(figure: &Figure<'_>, step: u32) -> String {
     let colours = Colours::new(timeline, step);
     for piece in pieces(vocab, &timeline.ids(step)) {
         let token = colours.token(piece.first, piece.count, piece.kind);
-        let text = match piece.kind {
-            Kind::Byte | Kind::Control | Kind::Mask => placeholder(&piece.text),
-            _ => tex(&piece.text),
-        };
+        let text = tex(&piece.text);
         let _ = match token.level {
             _ if token.frozen => write!(out, "\\fsfrozen{{{text}}}"),
             Some(level) => write!(out, "\\fstoken{{{level}}}{{{text}}}"),
@@ -65,16 +62,6 @@ pub fn render(figure: &Figure<'_>, step: u32) -> String {
 
 fn define(out: &mut String, name: &str, Rgb(r, g, b): Rgb) {
     let _ = writeln!(out, "\\definecolor{{{name}}}{{RGB}}{{{r},{g},{b}}}");
-}
-
-/// Placeholders for what is not text, in symbols every font has.
-fn placeholder(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            ' '..='~' => tex(&c.to_string()),
-            _ => "\\rule{0.4em}{0.4em}".to_owned(),
-        })
-        .collect()
 }
 
 /// Text for a comment, which must stay on its line.

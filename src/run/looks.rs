@@ -15,9 +15,8 @@ pub fn looks(args: &ScreenArgs) -> Result<Looks, Error> {
     let caps = Capabilities::detect(args.color);
     let theme = match args.theme.as_deref() {
         None if caps.light => Theme::light(caps.depth),
-        None | Some("dark") => Theme::dark(caps.depth),
-        Some("light") => Theme::light(caps.depth),
-        Some(file) => theme(Path::new(file), caps.depth)?,
+        None => Theme::dark(caps.depth),
+        Some(name) => theme(name, caps.depth)?,
     };
     let keymap = match &args.keys {
         None => Keymap::default(),
@@ -27,12 +26,18 @@ pub fn looks(args: &ScreenArgs) -> Result<Looks, Error> {
     Ok(Looks { theme, glyphs: if unicode { Glyphs::UNICODE } else { Glyphs::ASCII }, keymap: Arc::new(keymap) })
 }
 
-fn theme(path: &Path, depth: Depth) -> Result<Theme, Error> {
-    let name = path.display().to_string();
+/// The theme of that name, built in or a file.
+pub(super) fn theme(name: &str, depth: Depth) -> Result<Theme, Error> {
+    match name {
+        "dark" => return Ok(Theme::dark(depth)),
+        "light" => return Ok(Theme::light(depth)),
+        _ => {}
+    }
+    let path = Path::new(name);
     if !path.exists() {
         return Err(Error::input(format!("--theme {name}: no such file; use dark, light, or the path of a theme")));
     }
-    Theme::parse(&read(path)?, &name, depth).map_err(Error::input)
+    Theme::parse(&read(path)?, name, depth).map_err(Error::input)
 }
 
 fn read(path: &Path) -> Result<String, Error> {

@@ -1,20 +1,25 @@
 //! One file a verb: what the program does once the arguments are parsed.
 
 pub mod bench;
+pub mod export;
 mod headless;
 pub mod infill;
 mod interrupt;
+mod keep;
 pub mod looks;
 pub mod probe;
 mod progress;
+mod replay;
 pub mod setup;
+pub mod tape;
 pub mod tui;
+mod work;
 
 use std::io::{self, IsTerminal, Write};
 
 use clap::CommandFactory;
 
-use crate::cli::{Cli, ProbeArgs, Verb};
+use crate::cli::{BenchArgs, Cli, ProbeArgs, Verb};
 use crate::error::Error;
 use crate::model::Precision;
 use crate::text;
@@ -25,7 +30,13 @@ pub fn dispatch(cli: Cli) -> Result<(), Error> {
         None if io::stdout().is_terminal() => tui::run(&cli.run, &cli.screen),
         None => headless::sample(&headless::plainly(cli.run)),
         Some(Verb::Sample(args)) => headless::sample(&args),
+        Some(Verb::Replay(args)) => replay::replay(&args.trace, &args.screen),
+        Some(Verb::Follow(args)) => replay::follow(&args.trace, &args.screen),
+        Some(Verb::Demo(args)) => replay::demo(args.name.as_deref(), &args.screen),
+        Some(Verb::Export(args)) => export::export(&args),
+        Some(Verb::Tape(args)) => tape::tape(&args),
         Some(Verb::Probe(args)) => run_probe(&args),
+        Some(Verb::Bench(args)) => run_bench(&args),
         Some(Verb::Completions { shell }) => {
             let mut page = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "fewstep", &mut page);
@@ -55,6 +66,36 @@ fn run_probe(args: &ProbeArgs) -> Result<(), Error> {
     let [batch, positions, rows] = probed.shape;
     let line = format!("{}, {}: logits ({batch}, {positions}, {rows})", probed.model, probed.precision);
     print(format!("{}\n", text::safe(&line)).as_bytes())
+}
+
+fn run_bench(args: &BenchArgs) -> Result<(), Error> {
+    let models = setup::Models::open(&args.model)?;
+    let longest = models.network.spec.length;
+    if let Some(tokens) = args.tokens.iter().find(|&&tokens| tokens == 0 || tokens > longest) {
+        return Err(Error::input(format!("--tokens {tokens}: this model writes 1 to {longest}")));
+    }
+    let known: Vec<usize> = bench::LENGTHS.into_iter().filter(|&tokens| tokens <= longest).collect();
+    let precisions = match args.model.precision {
+        Precision::Auto => vec![Precision::Auto, Precision::F32],
+        one => vec![one],
+    };
+    let plan = bench::Plan {
+        network: &models.network,
+        judge: models.judge.as_deref(),
+        precisions: &precisions,
+        lengths: if args.tokens.is_empty() { &known } else { &args.tokens },
+        threads: models.threads,
+        rounds: args.rounds.into(),
+    };
+    let watched = io::stderr().is_terminal();
+    let mut say = |what: &str| {
+        if watched {
+            // Only a courtesy: a closed standard error must not fail the run.
+            let _ = writeln!(io::stderr(), "{}", text::safe(what));
+        }
+    };
+    let report = bench::measure(&plan, &mut say).map_err(Error::run)?;
+    print(report.to_string().as_bytes())
 }
 
 fn print(bytes: &[u8]) -> Result<(), Error> {

@@ -1,6 +1,8 @@
 //! The screen on a terminal: one loop over signals, input, news and, only where something is due, the clock.
 
+use std::future::poll_fn;
 use std::io::{self, BufWriter, Stdout, stdout};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crossterm::clipboard::CopyToClipboard;
@@ -8,12 +10,13 @@ use crossterm::event::{Event as Input, EventStream};
 use crossterm::style::force_color_output;
 use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
 use crossterm::{execute, queue};
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep_until;
 
+use super::keep::{self, Recording};
 use super::looks::looks;
 use super::setup::Setup;
 use crate::app::{Effect, Level, Msg, Session, State};
@@ -47,19 +50,29 @@ pub fn run(args: &RunArgs, screen: &ScreenArgs) -> Result<(), Error> {
     let models = &setup.models;
     let spec = models.network.spec.clone();
     let name = spec.name.clone();
-    let mut state = State::live(looks, name, Some(models.vocab.clone()), spec, models.judge.is_some());
+    let judge = models.judge.as_ref().map(|judge| judge.spec.name.clone());
+    let mut state = State::live(looks, name, Some(models.vocab.clone()), spec, judge);
     let effects = state.begin(setup.config.clone(), &setup.prompt);
     let (engine, events) = Engine::spawn(models.parts());
-    show(state, effects, Feed::Engine(engine, events), Options { mouse: !screen.no_mouse })
+    show(state, effects, Feed::Engine(engine, events), screen)
 }
 
 /// Shows a state until the user leaves.
-pub fn show(state: State, effects: Vec<Effect>, feed: Feed, options: Options) -> Result<(), Error> {
+pub fn show(mut state: State, effects: Vec<Effect>, feed: Feed, args: &ScreenArgs) -> Result<(), Error> {
+    // Before the terminal is taken: a name that cannot be written is said on a terminal as it was.
+    let recording = args.record.as_deref().map(|path| Recording::start(&state, Duration::ZERO, Some(path), args.force));
+    let recording = recording.transpose().map_err(Error::input)?;
+    state.recording = recording.is_some();
+    let options = Options { mouse: !args.no_mouse };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::run)?;
     let signal = runtime.block_on(async {
-        let mut screen = Screen::new(state, feed, options)?;
+        let mut screen = Screen::new(state, feed, options, recording)?;
         screen.perform(effects)?;
-        screen.run().await
+        let signal = screen.run().await;
+        if screen.recording.is_some() {
+            screen.record();
+        }
+        signal
     })?;
     // Not before the terminal is given back: `Screen` is gone here.
     match signal {
@@ -77,6 +90,8 @@ enum Wake {
 }
 
 struct Screen {
+    // First, so that it is dropped first: the terminal is given back before the engine's threads are waited for.
+    guard: Guard,
     session: Session,
     feed: Feed,
     terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
@@ -88,12 +103,11 @@ struct Screen {
     urgent: bool,
     /// The user has had enough.
     leave: bool,
-    // Last, so that it is dropped last: nothing may write after the terminal is given back.
-    guard: Guard,
+    recording: Option<Recording>,
 }
 
 impl Screen {
-    fn new(state: State, feed: Feed, options: Options) -> Result<Self, Error> {
+    fn new(state: State, feed: Feed, options: Options, recording: Option<Recording>) -> Result<Self, Error> {
         // `NO_COLOR` was heard when the theme was made; crossterm must not hear it again over `--color`.
         force_color_output(state.looks.theme.depth() != Depth::None);
         let signals = Signals::listen().map_err(Error::run)?;
@@ -104,6 +118,7 @@ impl Screen {
         let size = terminal.size().unwrap_or_default();
         let now = Instant::now();
         Ok(Self {
+            guard,
             session: Session::new(state, size.width, size.height),
             feed,
             terminal,
@@ -113,7 +128,7 @@ impl Screen {
             drawn: now,
             urgent: true,
             leave: false,
-            guard,
+            recording,
         })
     }
 
@@ -137,7 +152,7 @@ impl Screen {
                 Wake::News(None) => self.feed = Feed::Nothing,
                 Wake::Time => self.take(Msg::Tick(self.now()))?,
             }
-            self.drain()?;
+            self.drain().await?;
             if self.leave {
                 return Ok(None);
             }
@@ -173,9 +188,15 @@ impl Screen {
     }
 
     /// Takes in what else has come, so that it is drawn together.
-    fn drain(&mut self) -> Result<(), Error> {
+    async fn drain(&mut self) -> Result<(), Error> {
         for _ in 0..BATCH {
-            if let Some(Some(Ok(input))) = self.input.next().now_or_never() {
+            // With this task's own waker: the stream keeps the first one it is given until an event comes.
+            let input = &mut self.input;
+            let next = poll_fn(|context| match input.poll_next_unpin(context) {
+                Poll::Ready(next) => Poll::Ready(next),
+                Poll::Pending => Poll::Ready(None),
+            });
+            if let Some(Ok(input)) = next.await {
                 self.take_input(&input)?;
                 continue;
             }
@@ -217,9 +238,11 @@ impl Screen {
                     }
                 }
                 Effect::Copy(text) => self.copy(&text)?,
-                Effect::Save(_) | Effect::Record => {
-                    self.notice(Level::Info, "not in this version yet".to_owned());
-                }
+                Effect::Save(run) => match keep::trace(self.session.state(), run) {
+                    Ok(path) => self.notice(Level::Info, format!("saved {}", path.display())),
+                    Err(error) => self.notice(Level::Error, error),
+                },
+                Effect::Record => self.record(),
                 Effect::Suspend => self.suspend()?,
                 Effect::Quit => self.leave = true,
             }
@@ -234,6 +257,24 @@ impl Screen {
         let count = text.chars().count();
         self.notice(Level::Info, format!("copied {count} characters, if your terminal allows it (OSC 52)"));
         Ok(())
+    }
+
+    /// Starts a recording, or ends the one that goes on.
+    fn record(&mut self) {
+        let now = self.now();
+        let said = match self.recording.take() {
+            Some(recording) => recording.finish(now).map(|path| format!("recorded {}", path.display())),
+            None => Recording::start(self.session.state(), now, None, false).map(|recording| {
+                let said = format!("recording {}; g stops", recording.target().display());
+                self.recording = Some(recording);
+                said
+            }),
+        };
+        self.session.state_mut().recording = self.recording.is_some();
+        match said {
+            Ok(text) => self.notice(Level::Info, text),
+            Err(error) => self.notice(Level::Error, error.to_string()),
+        }
     }
 
     fn suspend(&mut self) -> Result<(), Error> {
@@ -258,6 +299,8 @@ impl Screen {
         let session = &mut self.session;
         let now = self.start.elapsed();
         let mut effects = Vec::new();
+        let mut recorded = Ok(());
+        let recording = &mut self.recording;
         let mut draw = || {
             queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
             self.terminal.draw(|frame| {
@@ -266,12 +309,20 @@ impl Screen {
                     effects = session.handle(now, Msg::Resize(area.width, area.height));
                 }
                 session.draw(frame.buffer_mut());
+                if let Some(recording) = recording {
+                    recorded = recording.frame(session.state(), now, frame.buffer_mut());
+                }
             })?;
             execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
         };
         draw().map_err(|error| terminal(&error))?;
         self.drawn = Instant::now();
         self.urgent = false;
+        if let Err(error) = recorded {
+            self.recording = None;
+            self.session.state_mut().recording = false;
+            self.notice(Level::Error, error.to_string());
+        }
         self.perform(effects)
     }
 }

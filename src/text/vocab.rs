@@ -100,7 +100,7 @@ impl Vocab {
             vocab.insert_checked(added.id, added.content.as_bytes(), path, FIX)?;
         }
         if vocab.spans.is_empty() {
-            return Err(bad(path, "its vocabulary is empty".into(), FIX));
+            return Err(bad(path, "its vocabulary is empty", FIX));
         }
         let named = |name: &str| {
             let added = file.added_tokens.iter().find(|t| t.content == name);
@@ -129,7 +129,7 @@ impl Vocab {
             vocab.insert_checked(*id, &bytes, path, FIX)?;
         }
         if vocab.spans.is_empty() {
-            return Err(bad(path, "its vocabulary is empty".into(), FIX));
+            return Err(bad(path, "its vocabulary is empty", FIX));
         }
         vocab.encoder = Encoder::new(Some(vocab_json.into()), Some(merges));
         Ok(vocab)
@@ -149,7 +149,7 @@ impl Vocab {
         } else if gpt2.exists() {
             Self::from_gpt2(read(&gpt2)?, read(&path.join("merges.txt"))?, &gpt2)
         } else {
-            Err(bad(path, "no tokenizer.json here".into(), FIX))
+            Err(bad(path, "no tokenizer.json here", FIX))
         }
     }
 
@@ -268,8 +268,8 @@ impl Vocab {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// Builds the encoder now (about 15 ms for 4,096 tokens, 150 ms for GPT-2's), so that the first prompt need not
-    /// wait for it. Meant for a thread of its own.
+    /// Builds the encoder now (tens of milliseconds for 4,096 tokens, half a second for GPT-2's), so that the first
+    /// prompt need not wait for it. Meant for a thread of its own.
     pub fn warm(&self) {
         // A failure is kept and reported by `encode`.
         self.tokenizer().ok();
@@ -299,8 +299,8 @@ impl fmt::Debug for Vocab {
     }
 }
 
-fn bad(path: &Path, problem: String, fix: &'static str) -> TextError {
-    TextError::File { path: path.to_owned(), problem: display::safe(&problem).into_owned(), fix }
+fn bad(path: &Path, problem: impl AsRef<str>, fix: &'static str) -> TextError {
+    TextError::File { path: path.to_owned(), problem: display::safe(problem.as_ref()).into_owned(), fix }
 }
 
 /// Bytes of a SentencePiece token.

@@ -199,9 +199,13 @@ impl<'a> Layout<'a> {
         }
         let word = std::mem::take(&mut self.word);
         if fits(self.width, self.word_width) {
-            word.iter().for_each(|part| self.place(*part));
+            for part in &word {
+                self.place(*part);
+            }
         } else {
-            word.iter().for_each(|part| self.place_broken(*part));
+            for part in &word {
+                self.place_broken(*part);
+            }
         }
         self.word = word;
         self.word.clear();

@@ -10,7 +10,6 @@ mod error;
 pub mod frame;
 pub mod io;
 pub mod map;
-mod measure;
 pub mod meta;
 mod packed;
 pub mod timeline;

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use super::error::TraceError;
 use super::frame::{Detail, Frame, Jumps};
-use super::measure;
 use super::meta::{Parent, RunMeta};
 use super::packed::{Details, Packed};
+use crate::flow::metrics;
 use crate::text::MAX_ID;
 
 /// Steps between key frames.
@@ -97,6 +97,8 @@ pub struct Timeline {
     to: Vec<u32>,
     keys: Vec<Positions>,
     tip: Positions,
+    /// The newest frame's ids, as they came.
+    newest: Arc<[u32]>,
     /// Per step the number of positions that no later step has changed.
     settled: Vec<u32>,
 }
@@ -124,9 +126,10 @@ impl Timeline {
             to: Vec::new(),
             keys: vec![tip.clone()],
             tip,
+            newest: Arc::default(),
             settled: Vec::new(),
         };
-        timeline.append(&noise);
+        timeline.append(noise);
         Ok(timeline)
     }
 
@@ -145,11 +148,11 @@ impl Timeline {
         let mut branch = Self::new(meta, self.frame(0))?;
         for kept in 1..step as u32 {
             branch.push(self.frame(kept))?;
-            branch.steps[kept as usize].score = self.steps[kept as usize].score.clone();
+            branch.steps[kept as usize].score.clone_from(&self.steps[kept as usize].score);
         }
         branch.push(edited(self.frame(step as u32)))?;
         if ids == &*self.ids(step as u32) {
-            branch.steps[step].score = self.steps[step].score.clone();
+            branch.steps[step].score.clone_from(&self.steps[step].score);
         }
         Ok(branch)
     }
@@ -178,28 +181,29 @@ impl Timeline {
             *settled -= sum;
         }
         self.tip.apply(frame.step, &self.changed[start..], &self.to[start..]);
-        self.append(&frame);
-        if (frame.step as usize).is_multiple_of(KEY_EVERY) {
+        self.append(frame);
+        if (self.newest() as usize).is_multiple_of(KEY_EVERY) {
             self.keys.push(self.tip.clone());
         }
         Ok(())
     }
 
     /// The part of a push that the noise shares.
-    fn append(&mut self, frame: &Frame) {
+    fn append(&mut self, frame: Frame) {
         self.settled.push(self.tip.ids.len() as u32);
         let detail = frame.detail.as_ref().filter(|d| d.len() == frame.ids.len());
         self.steps.push(Step {
             t: frame.t,
             h: frame.h,
             ms: frame.ms,
-            entropy: measure::entropy_bits(&frame.ids),
-            repeats: measure::repeats(&frame.ids, REPEAT_GRAM),
+            entropy: metrics::entropy_bits(&frame.ids),
+            repeats: metrics::repeats(&frame.ids, REPEAT_GRAM),
             end: self.changed.len(),
             jumps: frame.jumps,
             detail: detail.map(|d| d.iter().map(Packed::from).collect()),
             score: None,
         });
+        self.newest = frame.ids;
     }
 
     fn check_next(&self, step: u32, ids: &[u32]) -> Result<(), TraceError> {
@@ -255,7 +259,9 @@ impl Timeline {
     pub fn state(&self, step: u32) -> State {
         let step = self.clamp(step);
         if step + 1 == self.steps.len() {
-            return self.tip.clone().state();
+            let tip = &self.tip;
+            let (last_change, revisions) = (tip.last_change.as_slice().into(), tip.revisions.as_slice().into());
+            return State { ids: self.newest.clone(), last_change, revisions };
         }
         let key = step / KEY_EVERY;
         let mut positions = self.keys[key].clone();
@@ -356,12 +362,13 @@ impl Timeline {
         self.at(step).repeats
     }
 
-    /// Share of positions settled at a step: that no later step has changed, as far as the run has come.
+    /// Share of positions settled at a step: that neither it nor a later one has changed, as far as the run has come.
+    /// None are in the noise ([`crate::flow::metrics::settled`]).
     pub fn settled(&self, step: u32) -> f64 {
-        if self.tokens() == 0 {
-            return 1.0;
+        match self.clamp(step).checked_sub(1) {
+            Some(before) if self.tokens() > 0 => f64::from(self.settled[before]) / self.tokens() as f64,
+            _ => 0.0,
         }
-        f64::from(self.settled[self.clamp(step)]) / self.tokens() as f64
     }
 
     /// Milliseconds a step took.

@@ -55,8 +55,12 @@ impl<'a> Canvas<'a> {
         if y < area.top() || y >= area.bottom() || x < area.left() || x >= area.right() {
             return x.saturating_add((text.width() as u16).min(width));
         }
-        let room = width.min(area.right() - x);
-        self.buffer.set_stringn(x, y, text, usize::from(room), style).0
+        let room = usize::from(width.min(area.right() - x));
+        if self.glyphs().is_ascii() && !text.is_ascii() {
+            let text: String = text.chars().map(ascii).collect();
+            return self.buffer.set_stringn(x, y, text, room, style).0;
+        }
+        self.buffer.set_stringn(x, y, text, room, style).0
     }
 
     /// Writes pieces one after the other; the column after them comes back.
@@ -76,6 +80,24 @@ impl<'a> Canvas<'a> {
     /// Changes the style of an area, leaving its text.
     pub(super) fn restyle(&mut self, area: Rect, style: Style) {
         self.buffer.set_style(area.intersection(self.buffer.area), style);
+    }
+}
+
+/// Stand-ins of the same width for what the program itself writes; foreign text is ASCII already by then.
+fn ascii(c: char) -> char {
+    match c {
+        '→' => '>',
+        '←' => '<',
+        '↑' => '^',
+        '↓' => 'v',
+        '·' => '|',
+        '…' => '~',
+        '×' => 'x',
+        '–' => '-',
+        '“' | '”' => '"',
+        '●' => '*',
+        c if c.is_ascii() => c,
+        _ => '?',
     }
 }
 

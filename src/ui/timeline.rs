@@ -45,19 +45,21 @@ fn texts(state: &State, run: &Run, canvas: &Canvas<'_>) -> Vec<(String, Style)> 
         () if waits(state, run) => (format!("computing{}", glyphs.ellipsis), theme.role(Role::Accent)),
         () if state.play.on => {
             let mode = if state.play.looping { glyphs.play[3] } else { glyphs.play[0] };
-            (format!("{mode} {}{}", speed(state.speed()), glyphs.times), theme.role(Role::Accent))
+            (format!("{mode} {}{}", state.speed(), glyphs.times), theme.role(Role::Accent))
         }
-        () if at == steps => (format!("{} {}{}", glyphs.play[2], speed(state.speed()), glyphs.times), muted),
-        () => (format!("{} {}{}", glyphs.play[1], speed(state.speed()), glyphs.times), muted),
+        () if at == steps => (format!("{} {}{}", glyphs.play[2], state.speed(), glyphs.times), muted),
+        () => (format!("{} {}{}", glyphs.play[1], state.speed(), glyphs.times), muted),
     };
-    let play_width = 10;
+    let play_width = 11;
     if wide {
         out.push(("step ".to_owned(), muted));
     }
     out.push((format!("{at:>digits$}/{steps}"), text.add_modifier(Modifier::BOLD)));
     let t = run.timeline.t(at);
     let before = if at == 0 { t } else { run.timeline.t(at - 1) };
-    let times = if wide {
+    let times = if wide && at == 0 {
+        format!("   t {:<11}", number::fixed(t, 3))
+    } else if wide {
         format!("   t {}{}{}", number::fixed(before, 3), glyphs.arrow, number::fixed(t, 3))
     } else {
         format!("  t {}", number::fixed(t, 2))
@@ -79,14 +81,6 @@ fn texts(state: &State, run: &Run, canvas: &Canvas<'_>) -> Vec<(String, Style)> 
 fn waits(state: &State, run: &Run) -> bool {
     let live = state.live.is_some() && run.failed.is_none();
     live && !run.is_complete() && run.playhead == run.newest() && (state.play.on || run.ahead > 0)
-}
-
-fn speed(speed: f64) -> String {
-    match speed {
-        0.25 => "¼".to_owned(),
-        0.5 => "½".to_owned(),
-        s => s.to_string(),
-    }
 }
 
 /// The bar, and above it how much each step changed.

@@ -51,7 +51,7 @@ def sample(seed, length, vocab, steps):
         "repeats": repeats(ids, 4),
         "changed": [[p for p in range(length) if a[p] != b[p]] for a, b in zip(frames, frames[1:])],
         "last_change": last,
-        "settled": [sum(step <= k for step in last) for k in range(len(frames))],
+        "settled": [sum(step < k for step in last) for k in range(len(frames))],
     }
 
 

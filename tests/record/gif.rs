@@ -47,7 +47,7 @@ fn decode(bytes: &[u8]) -> Decoded {
 }
 
 fn options() -> Options {
-    Options { px: 14, ..Options::default() }
+    Options { px: 14, margin: 0, ..Options::default() }
 }
 
 fn record(options: Options, screens: &[(u64, Buffer)], end: u64) -> Vec<u8> {
@@ -166,6 +166,17 @@ fn other_sizes_are_cut_or_padded_to_the_canvas() {
     assert_eq!(decoded.frames.len(), 2);
     // Beyond the small screen there is background.
     assert_eq!(*decoded.frames[0].0.last().expect("pixels"), screens::dark().bg);
+}
+
+#[test]
+fn a_margin_of_background_surrounds_the_screen() {
+    let screen = screens::build(4, 2, &[(8, 3, 0, 0)]);
+    let plain = decode(&record(options(), &[(0, screen.clone())], 10));
+    let framed = decode(&record(Options { margin: 5, ..options() }, &[(0, screen)], 10));
+    assert_eq!(framed.width, plain.width + 10);
+    let at = |x: usize, y: usize| framed.frames[0].0[y * framed.width + x];
+    assert_eq!((at(4, 4), at(framed.width - 5, 5)), (screens::dark().bg, screens::dark().bg));
+    assert_ne!(at(5, 5), screens::dark().bg);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Recordings and exports, read back by readers that share no code with the writers.
 
 mod cast;
+mod exports;
 mod figures;
 mod files;
 mod gif;
@@ -8,4 +9,5 @@ mod page;
 mod picture;
 mod runs;
 mod screens;
+mod tapes;
 mod xml;

@@ -13,7 +13,7 @@ use crate::runs;
 
 fn page(vocab: &Vocab, timelines: &[&Timeline]) -> String {
     let mut out = Vec::new();
-    write(&mut out, vocab, timelines, timelines.len() - 1, Scheme::Auto, &mut ()).expect("written");
+    write(&mut out, vocab, timelines, (timelines.len() - 1, None), Scheme::Auto, &mut ()).expect("written");
     String::from_utf8(out).expect("UTF-8")
 }
 
@@ -231,8 +231,8 @@ fn several_runs_can_be_switched_by_address() {
     let folder = tempfile::tempdir().expect("a folder");
     let page = page(&runs::vocab(), &[&plain, &hostile]);
     let document = dump(&browser, folder.path(), &page, "run=1&step=2");
-    assert!(document.contains(">step 2/3   t 0.667<"), "the first run is open at step 2");
+    assert!(document.contains(">step 2/3 · t 0.667<"), "the first run is open at step 2");
     assert!(document.contains("aria-pressed=\"true\">run 1 · 3 steps<"));
     let document = dump(&browser, folder.path(), &page, "");
-    assert!(document.contains(">step 8/8   t 1.000<"), "the chosen run is open at its end");
+    assert!(document.contains(">step 8/8 · t 1.000<"), "the chosen run is open at its end");
 }

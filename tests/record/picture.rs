@@ -17,7 +17,7 @@ fn a_png_shows_the_same_pixels_as_the_raster() {
     let mut reader = decoder.read_info().expect("a PNG");
     let mut pixels = vec![0; reader.output_buffer_size().expect("a size")];
     let info = reader.next_frame(&mut pixels).expect("pixels");
-    let mut raster = Raster::new(screens::light(), 15, 24, 6).expect("a raster");
+    let mut raster = Raster::new(screens::light(), 15, png::margin(15), (24, 6)).expect("a raster");
     raster.draw(&screen);
     assert_eq!((info.width as usize, info.height as usize), raster.size());
     let want: Vec<u8> = raster.pixels().iter().flat_map(|&p| [(p >> 16) as u8, (p >> 8) as u8, p as u8]).collect();
@@ -27,10 +27,10 @@ fn a_png_shows_the_same_pixels_as_the_raster() {
 #[test]
 fn drawing_only_what_changed_gives_the_same_picture_as_drawing_all() {
     let screens = screens::sequence(18, 5, 8);
-    let mut kept = Raster::new(screens::dark(), 13, 18, 5).expect("a raster");
+    let mut kept = Raster::new(screens::dark(), 13, 0, (18, 5)).expect("a raster");
     for screen in &screens {
         kept.draw(screen);
-        let mut fresh = Raster::new(screens::dark(), 13, 18, 5).expect("a raster");
+        let mut fresh = Raster::new(screens::dark(), 13, 0, (18, 5)).expect("a raster");
         fresh.draw(screen);
         assert_eq!(kept.pixels(), fresh.pixels());
     }
@@ -39,7 +39,7 @@ fn drawing_only_what_changed_gives_the_same_picture_as_drawing_all() {
 
 #[test]
 fn the_font_covers_what_the_screen_draws() {
-    let raster = Raster::new(screens::dark(), 16, 1, 1).expect("a raster");
+    let raster = Raster::new(screens::dark(), 16, 0, (1, 1)).expect("a raster");
     let drawn = "─│┌┐└┘├┤┬┴┼╭╮╯╰━┃▁▂▃▄▅▆▇█▏▎▍▌▋▊▉▔▕░▒▓⏎¶▯⟨⟩·→←↑↓⇥␀␛␡…–—×≤≥κ∞●○◆▶▸◂■□✓✗⣿⠁“”‘’�";
     let missing: String = drawn.chars().filter(|&c| !raster.covers(c)).collect();
     assert_eq!(missing, "");

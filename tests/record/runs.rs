@@ -81,9 +81,9 @@ fn run(number: u32, tokens: usize, steps: usize, ids: u32) -> Timeline {
     };
     let mut timeline = Timeline::new(meta, frame(0, &now, None)).expect("a run");
     for step in 1..=steps as u32 {
-        for position in 1..tokens {
+        for shown in now.iter_mut().skip(1) {
             if next(4) == 0 || (step == steps as u32 && next(2) == 0) {
-                now[position] = id(next(ids + 3));
+                *shown = id(next(ids + 3));
             }
         }
         let detail: Vec<Detail> =

@@ -56,7 +56,7 @@ const OTHERS: &[&str] = &[
 pub(crate) fn vocab() -> (Vocab, Vec<u32>) {
     let mut words: Vec<String> = Vec::new();
     let mut story = Vec::new();
-    let mut push = |word: String, words: &mut Vec<String>| {
+    let push = |word: String, words: &mut Vec<String>| {
         let id = words.iter().position(|w| *w == word).unwrap_or_else(|| {
             words.push(word);
             words.len() - 1
@@ -147,7 +147,8 @@ impl World {
         let (vocab, story) = vocab();
         let vocab_len = vocab.len();
         let spec = spec(vocab_len);
-        let mut state = State::live(looks, "stories-33M".to_owned(), Some(Arc::new(vocab)), spec, true);
+        let mut state =
+            State::live(looks, "stories-33M".to_owned(), Some(Arc::new(vocab)), spec, Some("judge-12M".to_owned()));
         let effects = state.begin(config, "");
         let mut world = Self {
             session: Session::new(state, width, height),

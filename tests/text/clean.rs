@@ -2,7 +2,7 @@
 
 use fewstep::text::{Glyphs, Kind, Piece, Vocab, pieces, pieces_with, plain, safe, safe_with, token_label};
 use proptest::prelude::*;
-use ratatui::buffer::CellWidth as _;
+use ratatui::buffer::CellWidth;
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthChar as _;
 
@@ -240,15 +240,15 @@ proptest! {
         for piece in &made {
             assert_safe(&piece.text);
             prop_assert!(!piece.text.is_empty() && piece.count > 0);
-            let width: u16 = piece.text.graphemes(true).map(|g| g.cell_width()).sum();
+            let width: u16 = piece.text.graphemes(true).map(CellWidth::cell_width).sum();
             prop_assert_eq!(piece.width, width);
             prop_assert!(piece.first == next || (piece.first + piece.count == next), "{:?}", made);
             next = piece.first + piece.count;
         }
         prop_assert_eq!(next, ids.len() as u32);
         // Bytes that make characters together are shown so: nothing is left out that the whole text has.
-        let whole: usize = vocab.decode(&ids).chars().filter(|c| c.is_ascii_graphic()).count();
-        let kept: usize = made.iter().flat_map(|p| p.text.chars()).filter(|c| c.is_ascii_graphic()).count();
+        let whole: usize = vocab.decode(&ids).chars().filter(char::is_ascii_graphic).count();
+        let kept: usize = made.iter().flat_map(|p| p.text.chars()).filter(char::is_ascii_graphic).count();
         prop_assert!(kept >= whole);
         for id in ids {
             assert_safe(&token_label(&vocab, id));

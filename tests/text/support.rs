@@ -43,7 +43,7 @@ pub(crate) fn frame(step: u32, steps: u32, ids: &[u32], detail: bool) -> Frame {
         jump_prob: 0.5,
         rank: pos as u32,
         jumped: pos % 2 == 1,
-        top: [(ids[pos], 0.25), (1, 0.125), (2, 0.0625), (3, 0.03125), (4, 0.0)],
+        top: [(ids[pos], 0.25), (1, 0.125), (2, 0.0625), (3, 0.03125), (0, 0.0)],
     };
     let jumps = Jumps {
         cumulative: 1.5,
@@ -55,10 +55,11 @@ pub(crate) fn frame(step: u32, steps: u32, ids: &[u32], detail: bool) -> Frame {
         scalar: 0.6875,
         mean_entropy: 3.5,
     };
+    let time = |step: u32| f64::from(step) / f64::from(steps);
     Frame {
         step,
-        t: f64::from(step) / f64::from(steps),
-        h: if step == 0 { 0.0 } else { 1.0 / f64::from(steps) },
+        t: time(step),
+        h: if step == 0 { 0.0 } else { time(step) - time(step - 1) },
         ids: ids.into(),
         changed: Arc::default(),
         detail: (detail && step > 0).then(|| (0..ids.len()).map(at).collect()),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fewstep::trace::{Change, ChangeMap, Score, Timeline};
+use fewstep::trace::{Cell, Change, ChangeMap, Score, Timeline};
 use proptest::prelude::*;
 
 use crate::support::{Lcg, frame, meta};
@@ -62,7 +62,9 @@ proptest! {
                 prop_assert_eq!(t.last_change(s)[pos as usize] as usize, at.last().copied().unwrap_or(0));
                 prop_assert_eq!(t.revisions(s)[pos as usize] as usize, at.len());
             }
-            let settled = (0..tokens).filter(|&p| frames[step..].iter().all(|f| f[p] == frames[step][p])).count();
+            let settled = step.checked_sub(1).map_or(0, |before| {
+                (0..tokens).filter(|&p| frames[before..].iter().all(|f| f[p] == frames[before][p])).count()
+            });
             prop_assert_eq!(t.settled(s), settled as f64 / tokens as f64);
             prop_assert_eq!(t.frame(s).ids, frame(s, 1, &frames[step], false).ids);
         }
@@ -164,8 +166,8 @@ fn frames_that_do_not_fit_are_refused() {
     t.push(odd).unwrap();
     assert!(t.detail(1).is_none());
     let empty = Timeline::new(meta(0, 0), frame(0, 1, &[], false)).unwrap();
-    assert_eq!((empty.settled(0), empty.entropy(0), empty.tokens()), (1.0, 0.0, 0));
-    assert_eq!(ChangeMap::new(&empty, 0, 0).cell(0, 0), Default::default());
+    assert_eq!((empty.settled(0), empty.entropy(0), empty.tokens()), (0.0, 0.0, 0));
+    assert_eq!(ChangeMap::new(&empty, 0, 0).cell(0, 0), Cell::default());
 }
 
 #[test]

@@ -131,7 +131,9 @@ pub(super) fn event(state: &mut State, event: Event) {
         Event::Frame { run, frame } => push(state, run, frame),
         Event::Score { run, step, perplexity, nll } => {
             if let Some(run) = state.runs.by_id_mut(run) {
-                run.timeline.set_score(step, Score { perplexity, nll: Some(nll) });
+                // A trace may hold the perplexity alone.
+                let nll = Some(nll).filter(|nll| !nll.is_empty());
+                run.timeline.set_score(step, Score { perplexity, nll });
             }
         }
         Event::Failed { run, part, message } => failed(state, run, part, &message),

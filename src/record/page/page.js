@@ -99,7 +99,7 @@
   function drawBars() {
     const most = Math.max(1, ...run.frames.slice(1).map(f => f.ids.length));
     $('bars').replaceChildren(...run.frames.map((f, k) => {
-      const bar = make('i', k === step ? 'at' : '');
+      const bar = make('i', 'r' + (k ? level(k) : 0) + (k === step ? ' at' : ''));
       bar.style.height = k ? Math.max(4, 100 * f.ids.length / most) + '%' : '0';
       return bar;
     }));
@@ -130,9 +130,9 @@
     step = Math.max(0, Math.min(run.frames.length - 1, k));
     const frame = run.frames[step];
     $('scrub').value = step;
-    $('step').textContent = 'step ' + step + '/' + run.steps + '   t ' + frame.t.toFixed(3);
+    $('step').textContent = 'step ' + step + '/' + run.steps + ' · t ' + frame.t.toFixed(3);
     drawPassage(); drawGauges(); drawCard();
-    [...$('bars').children].forEach((bar, k) => bar.className = k === step ? 'at' : '');
+    [...$('bars').children].forEach((bar, k) => bar.classList.toggle('at', k === step));
     try { history.replaceState(null, '', '#run=' + run.run + '&step=' + step); } catch (_) { /* not allowed in some frames */ }
   }
 
@@ -142,7 +142,11 @@
     states = unfold(run);
     pinned = null;
     $('about').textContent = run.about + ' · ' + run.steps + (run.steps === 1 ? ' step' : ' steps');
-    $('scrub').max = run.frames.length - 1;
+    const n = run.frames.length;
+    $('scrub').max = n - 1;
+    // The middle of the thumb, which is 16 pixels wide, stands below the middle of the step's bar.
+    $('scrub').style.width = 'calc(' + 100 * (n - 1) / n + '% + 16px)';
+    $('scrub').style.marginLeft = 'calc(' + 50 / n + '% - 8px)';
     [...$('runs').children].forEach((button, k) => button.setAttribute('aria-pressed', k === index));
     $('legend').replaceChildren('early ', ...run.swatches.map(([l, text]) => make('span', 'l' + l, text)), ' late');
     step = run.frames.length - 1;
@@ -176,7 +180,7 @@
     const index = data.runs.findIndex(r => String(r.run) === wanted.get('run'));
     open(index >= 0 ? index : data.open);
     const k = parseInt(wanted.get('step'), 10);
-    show(Number.isNaN(k) ? step : k);
+    show(!Number.isNaN(k) ? k : index < 0 && data.step !== null ? data.step : step);
   }
 
   document.addEventListener('keydown', event => {

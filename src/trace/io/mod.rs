@@ -7,6 +7,7 @@
 //! * [`diffusers`]: the animation JSON of diffusers' discrete-diffusion example.
 
 pub mod diffusers;
+mod exact;
 mod fields;
 pub mod file;
 pub mod follow;

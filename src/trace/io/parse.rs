@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::exact;
 use super::fields::{
     DetailFields, FrameFields, HeaderFields, JumpsFields, MARK, ModelFields, RunFields, ScoreFields, VocabFields,
 };
@@ -70,9 +71,30 @@ pub enum Item {
 /// What has to be known of a run to read its next frame.
 struct RunState {
     tokens: usize,
-    steps: u32,
+    grid: Vec<f64>,
+    begun: bool,
     next: u32,
     ids: Arc<[u32]>,
+}
+
+impl RunState {
+    fn steps(&self) -> u32 {
+        self.grid.len() as u32 - 1
+    }
+
+    /// Time after a step, and the step: what the grid says, unless the frame says something else.
+    fn time(&self, step: u32, t: Option<f64>, h: Option<f64>) -> Result<(f64, f64), Bad> {
+        let step = step as usize;
+        let planned = self.grid[step];
+        let taken = if step == 0 { 0.0 } else { planned - self.grid[step - 1] };
+        let told = |field: &str, told: Option<f64>, planned: f64| match told {
+            Some(x) if !x.is_finite() => bad(field, "has to be finite"),
+            // A text of 16 digits may be off by one in the last.
+            Some(x) if (x - planned).abs() > 1e-9 => Ok(x),
+            _ => Ok(planned),
+        };
+        Ok((told("t", t, planned)?, told("h", h, taken)?))
+    }
 }
 
 /// A problem in a field.
@@ -120,11 +142,12 @@ impl Parser {
     }
 
     fn items(&mut self, line: &[u8]) -> Result<Vec<Item>, Bad> {
-        let kind: Type = serde_json::from_slice(line).map_err(|e| syntax(line, &e))?;
-        let kind = kind.kind.as_deref().unwrap_or_default();
-        if self.header.is_none() && kind != "header" {
-            return bad("type", "this is no fewstep trace: its first line has to be the header");
+        let kind = serde_json::from_slice(line).map_err(|e| syntax(line, &e));
+        if self.header.is_none() && !matches!(&kind, Ok(Type { kind: Some(kind) }) if kind == "header") {
+            return bad("", "this is no fewstep trace: its first line has to be the header");
         }
+        let Type { kind } = kind?;
+        let kind = kind.as_deref().unwrap_or_default();
         match kind {
             "header" => self.header_line(fields(line)?),
             "vocab" => {
@@ -132,7 +155,11 @@ impl Parser {
                 let entries = self.entries(vocab, vocab_bytes)?;
                 Ok(vec![Item::Vocab(entries)])
             }
-            "run" => Ok(vec![Item::Run(Box::new(self.run_line(fields(line)?)?))]),
+            "run" => {
+                let mut run: RunFields = fields(line)?;
+                exact::settings(&mut run, line);
+                Ok(vec![Item::Run(Box::new(self.run_line(run)?))])
+            }
             "frame" => Ok(vec![Item::Frame(self.frame_line(fields(line)?)?)]),
             "score" => Ok(vec![self.score_line(fields(line)?)?]),
             _ => Ok(Vec::new()),
@@ -256,7 +283,8 @@ impl Parser {
                 _ => return bad("parent", "give the parent's run and step"),
             },
         };
-        self.runs.insert(number, RunState { tokens, steps: steps as u32, next: 0, ids: Arc::default() });
+        self.runs
+            .insert(number, RunState { tokens, grid: config.grid.clone(), begun: false, next: 0, ids: Arc::default() });
         Ok(RunMeta {
             run: number,
             config,
@@ -272,11 +300,12 @@ impl Parser {
             return bad("run", format!("run {number} has not begun; its line has to come first"));
         };
         let step = line.step.unwrap_or(run.next);
-        if step != run.next {
+        // A run may begin late, as `sample --final` writes it, but has no gaps.
+        if step != run.next && run.begun {
             return bad("step", format!("step {step} where step {} of run {number} has to come", run.next));
         }
-        if step > run.steps {
-            return bad("step", format!("step {step} of a run of {} steps", run.steps));
+        if step > run.steps() {
+            return bad("step", format!("step {step} of a run of {} steps", run.steps()));
         }
         let ids: Arc<[u32]> = match (line.ids, line.delta) {
             (Some(ids), _) => {
@@ -291,7 +320,9 @@ impl Parser {
                 }
                 ids.into()
             }
-            (None, Some(_)) if step == 0 => return bad("delta", "step 0 has to give its ids in full"),
+            (None, Some(_)) if !run.begun => {
+                return bad("delta", "the first frame of a run has to give its ids in full");
+            }
             (None, Some(delta)) => {
                 let mut ids = run.ids.to_vec();
                 for (i, (pos, id)) in delta.into_iter().enumerate() {
@@ -305,29 +336,24 @@ impl Parser {
             }
             (None, None) => return bad("ids", "missing; give ids, or a delta to the step before"),
         };
-        let t = match line.t {
-            Some(t) if t.is_finite() => t,
-            Some(_) => return bad("t", "times have to be finite"),
-            None => f64::from(step) / f64::from(run.steps.max(1)),
-        };
-        let h = line.h.unwrap_or(if step == 0 { 0.0 } else { 1.0 / f64::from(run.steps.max(1)) });
+        let (t, h) = run.time(step, line.t, line.h)?;
         let ms = line.ms.unwrap_or(0.0);
-        if !h.is_finite() || !ms.is_finite() {
-            return bad(if h.is_finite() { "ms" } else { "h" }, "has to be finite");
+        if !ms.is_finite() {
+            return bad("ms", "has to be finite");
         }
         let detail = match line.detail {
             Some(detail) => Some(self.detail(detail, &ids)?),
             None => None,
         };
-        let differ = |pos: &u32| step > 0 && run.ids[*pos as usize] != ids[*pos as usize];
+        let differ = |pos: &u32| run.begun && run.ids[*pos as usize] != ids[*pos as usize];
         let changed = (0..ids.len() as u32).filter(differ).collect();
         let perplexity = perplexity(line.perplexity)?;
         let frame = Frame { step, t, h, ids: ids.clone(), changed, detail, jumps: line.jumps.map(Jumps::from), ms };
         if let Some(run) = self.runs.get_mut(&number) {
-            run.next += 1;
+            (run.begun, run.next) = (true, step + 1);
             run.tokens = ids.len();
             // The ids of a finished run are not needed any more.
-            run.ids = if step == run.steps { Arc::default() } else { ids };
+            run.ids = if step == run.steps() { Arc::default() } else { ids };
         }
         Ok(FrameItem { run: number, frame, perplexity })
     }
@@ -479,12 +505,20 @@ fn fields<T: DeserializeOwned>(line: &[u8]) -> Result<T, Bad> {
         let text = error.to_string();
         let text = text.rfind(" at line ").map_or(text.as_str(), |end| &text[..end]);
         let (field, problem) = text.rsplit_once(MARK).unwrap_or(("", text));
-        Bad { field: field.replace(MARK, "."), problem: problem.to_owned() }
+        let problem = problem
+            .replace("expected u32", "expected a whole number below 4294967296")
+            .replace("expected u64", "expected a whole number")
+            .replace("expected f32", "expected a number")
+            .replace("expected f64", "expected a number");
+        Bad { field: field.replace(MARK, "."), problem }
     })
 }
 
 /// What is wrong with a line that is no JSON, with the field in which it stops to be.
 fn syntax(line: &[u8], error: &serde_json::Error) -> Bad {
+    if line.trim_ascii_start().first() != Some(&b'{') {
+        return Bad { field: String::new(), problem: "every line has to be a JSON object".into() };
+    }
     let before = String::from_utf8_lossy(&line[..error.column().min(line.len())]);
     let key = before.rfind("\":").map(|end| &before[..end]).and_then(|b| b.rsplit('"').next()).unwrap_or_default();
     let after = &line[error.column().saturating_sub(1).min(line.len())..];
@@ -502,9 +536,9 @@ fn syntax(line: &[u8], error: &serde_json::Error) -> Bad {
 pub(super) fn is_cut_off(line: &[u8]) -> bool {
     match serde_json::from_slice::<serde::de::IgnoredAny>(line) {
         Ok(_) => false,
-        // A crash may also leave a tail of zero bytes.
         Err(error) => {
-            error.is_eof() || line.ends_with(b"\0") || std::str::from_utf8(line).is_err_and(|e| e.error_len().is_none())
+            // A number cut after its point is an error at the very end; a crash may also leave a tail of zero bytes.
+            error.is_eof() || error.column() >= line.len() || line.ends_with(b"\0")
         }
     }
 }

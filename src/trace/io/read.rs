@@ -139,6 +139,8 @@ pub struct Trace {
     pub notice: Option<String>,
     /// Runs that have no frame yet.
     begun: HashMap<u32, RunMeta>,
+    /// First steps of runs that begin late.
+    late: HashMap<u32, u32>,
 }
 
 impl Trace {
@@ -150,6 +152,7 @@ impl Trace {
             runs: Vec::new(),
             notice: None,
             begun: HashMap::new(),
+            late: HashMap::new(),
         }
     }
 
@@ -198,7 +201,9 @@ impl Trace {
             }
             Item::Vocab(entries) => {
                 let vocab = Arc::make_mut(&mut self.vocab);
-                entries.iter().for_each(|(id, bytes)| vocab.insert(*id, bytes));
+                for (id, bytes) in &entries {
+                    vocab.insert(*id, bytes);
+                }
                 if vocab.eos().is_none() {
                     vocab.find_eos(entries.iter().map(|(id, bytes)| (*id, bytes.as_slice())));
                 }
@@ -208,17 +213,21 @@ impl Trace {
                 self.begun.insert(meta.run, *meta);
                 Ok(None)
             }
-            Item::Frame(item) => {
-                let index = match self.begun.remove(&item.run) {
-                    Some(meta) => {
-                        self.runs.push(Timeline::new(meta, item.frame)?);
-                        self.runs.len() - 1
+            Item::Frame(mut item) => {
+                let index = if let Some(mut meta) = self.begun.remove(&item.run) {
+                    if item.frame.step > 0 {
+                        self.late.insert(item.run, item.frame.step);
+                        begin_late(&mut meta, item.frame.step as usize);
                     }
-                    None => {
-                        let index = self.index(item.run)?;
-                        self.runs[index].push(item.frame)?;
-                        index
-                    }
+                    item.frame.step = 0;
+                    self.runs.push(Timeline::new(meta, item.frame)?);
+                    self.runs.len() - 1
+                } else {
+                    let index = self.index(item.run)?;
+                    let late = self.late.get(&item.run).copied().unwrap_or(0);
+                    item.frame.step = item.frame.step.saturating_sub(late);
+                    self.runs[index].push(item.frame)?;
+                    index
                 };
                 let step = self.runs[index].newest();
                 if self.runs[index].meta().parent.map_or(0, |p| p.step) == step {
@@ -231,7 +240,10 @@ impl Trace {
             }
             Item::Score { run, step, score } => {
                 let index = self.index(run)?;
-                self.runs[index].set_score(step, score);
+                let late = self.late.get(&run).copied().unwrap_or(0);
+                if let Some(step) = step.checked_sub(late) {
+                    self.runs[index].set_score(step, score);
+                }
                 Ok(Some(index))
             }
         }
@@ -241,5 +253,15 @@ impl Trace {
         // Lines nearly always concern the newest run.
         let found = self.runs.iter().rposition(|t| t.meta().run == run);
         found.ok_or_else(|| TraceError::Frame(format!("run {run} has not begun")))
+    }
+}
+
+/// Makes a run one whose step 0 is what `first` was: the steps before it are not known.
+fn begin_late(meta: &mut RunMeta, first: usize) {
+    let config = &mut meta.config;
+    config.grid.drain(..first.min(config.grid.len().saturating_sub(1)));
+    config.salts.drain(..first.min(config.salts.len()));
+    if let Some(told) = &mut config.told_dt {
+        told.drain(..first.min(told.len()));
     }
 }

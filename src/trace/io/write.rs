@@ -5,15 +5,16 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::json::{fixed, push_line, short};
 use super::parse::Header;
 use super::{FORMAT, VERSION};
+use crate::flow::metrics;
 use crate::model::Source;
 use crate::text::Vocab;
 use crate::trace::frame::{Detail, Frame, Jumps};
-use crate::trace::{RunMeta, Score, Timeline, measure};
+use crate::trace::{RunMeta, Score, Timeline};
 
 /// What the lines of frames hold beside the required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,11 +135,11 @@ impl<W: Write> TraceWriter<W> {
             step: frame.step,
             t: frame.t,
             h: frame.h,
-            ids: delta.is_none().then_some(&frame.ids),
+            ids: delta.is_none().then_some(&*frame.ids),
             changed: delta.is_none().then_some(positions),
             delta,
             perplexity: score.and_then(|s| s.perplexity).map(fixed),
-            entropy: fixed(measure::entropy_bits(&frame.ids)),
+            entropy: fixed(metrics::entropy_bits(&frame.ids)),
             ms: fixed(frame.ms),
             text,
             jumps: frame.jumps.as_ref().filter(|_| self.options.detail).map(JumpsPart::from),
@@ -300,8 +301,8 @@ struct FrameLine<'a> {
     step: u32,
     t: f64,
     h: f64,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "ids")]
-    ids: Option<&'a Arc<[u32]>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ids: Option<&'a [u32]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     delta: Option<Vec<(u32, u32)>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -315,11 +316,6 @@ struct FrameLine<'a> {
     jumps: Option<JumpsPart>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<DetailPart>,
-}
-
-#[expect(clippy::ref_option, reason = "the shape serde asks for")]
-fn ids<S: Serializer>(ids: &Option<&Arc<[u32]>>, serializer: S) -> Result<S::Ok, S::Error> {
-    ids.map_or(&[][..], |ids| ids).serialize(serializer)
 }
 
 #[derive(Serialize)]

@@ -70,6 +70,11 @@ impl<R: BufRead> ZstdReader<R> {
     }
 }
 
+/// Damage is told from failures to read by its kind.
+fn damaged(problem: impl std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("damaged zstd data: {problem}"))
+}
+
 impl<R: BufRead> Read for ZstdReader<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if out.is_empty() {
@@ -77,13 +82,13 @@ impl<R: BufRead> Read for ZstdReader<R> {
         }
         loop {
             if let Some(frame) = &mut self.frame {
-                let n = frame.read(out)?;
+                let n = frame.read(out).map_err(damaged)?;
                 if n > 0 {
                     return Ok(n);
                 }
                 let (told, found) = (frame.decoder.get_checksum_from_data(), frame.decoder.get_calculated_checksum());
                 if told.is_some() && told != found {
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, "the checksum of a zstd frame is wrong"));
+                    return Err(damaged("wrong checksum"));
                 }
                 self.input = self.frame.take().map(|frame| frame.into_inner());
             }
@@ -92,8 +97,7 @@ impl<R: BufRead> Read for ZstdReader<R> {
                 self.input = Some(input);
                 return Ok(0);
             }
-            let frame =
-                StreamingDecoder::new(input).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.to_string()))?;
+            let frame = StreamingDecoder::new(input).map_err(damaged)?;
             self.frame = Some(Box::new(frame));
         }
     }
