@@ -1,5 +1,7 @@
 //! Whole networks on the kernels against the reference path, on odd shapes.
 
+#![expect(clippy::print_stdout, reason = "the figures behind the bounds, with --nocapture")]
+
 use super::linear::Scheme;
 use super::tiles::Kernels;
 use super::{FastDit, FastGpt2, Isa};

@@ -66,7 +66,7 @@ fn integer_kernels_are_exact() {
                 }
 
                 if kernels.has_u8() {
-                    let a = |r: usize, i: usize| [255, 0, 1, noise(r * 999 + i) as u8][i % 4 ^ r % 2];
+                    let a = |r: usize, i: usize| [255, 0, 1, noise(r * 999 + i) as u8][(i % 4) ^ (r % 2)];
                     let b = |i: usize, n: usize| [127, -128, noise(i * 31 + n) as i8][(i + n) % 3];
                     let mut c = start.clone();
                     run(nr, 4, shape, a, b, &mut c, fresh, |p| kernels.u8(p));
