@@ -179,9 +179,8 @@ impl Network for FastDit {
         if rows.iter().any(|&row| row as usize >= self.tokens) {
             return Err(ModelError::Request("logits of a position outside of the sequence".to_owned()));
         }
-        let width = self.spec.rows();
         let strip_rows = self.body.strip_rows(self.tokens);
-        let most = Head::block_rows(width, self.threads.count());
+        let most = Head::block_rows(self.threads.count());
         for (i, chunk) in rows.chunks(most).enumerate() {
             cancel.check()?;
             let kernels = &self.body.kernels;

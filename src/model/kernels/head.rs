@@ -11,8 +11,9 @@ use super::row;
 use super::threads::Threads;
 use super::tiles::Kernels;
 
-/// Bytes of logits a block of rows may have.
-const BLOCK_BYTES: usize = 1 << 20;
+/// Rows a thread computes together: few enough that a usual vocabulary's logits stay in its cache, enough to pay for
+/// streaming the weights past them.
+const ROWS: usize = 32;
 
 /// Buffers of the head.
 #[derive(Default)]
@@ -22,9 +23,9 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// Rows that are computed together: few enough to stay in cache, enough to pay for streaming the weights.
-    pub(crate) fn block_rows(width: usize, threads: usize) -> usize {
-        (BLOCK_BYTES / (4 * width)).clamp(16, 32) * threads
+    /// Rows that are computed together.
+    pub(crate) fn block_rows(threads: usize) -> usize {
+        ROWS * threads
     }
 
     /// Logits of `rows` (positions in the strips, each of `strip_rows` rows), at most [`Head::block_rows`] of them;
