@@ -315,3 +315,123 @@ pub(crate) fn quantise_channel(w: &[f32], q: &mut [i8]) -> f32 {
     }
     scale
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::isa::Isa;
+    use super::*;
+
+    const SCHEMES: [Scheme; 5] = [Scheme::F32, Scheme::Bf16Wide, Scheme::Bf16, Scheme::Int8, Scheme::Int8Byte];
+
+    fn unit(i: usize) -> f32 {
+        ((i.wrapping_mul(2_654_435_761) >> 7) % 2001) as f32 / 1000.0 - 1.0
+    }
+
+    fn can(kernels: &Kernels, scheme: Scheme) -> bool {
+        match scheme {
+            Scheme::Bf16 => kernels.has_bf16(),
+            Scheme::Int8Byte => kernels.has_u8(),
+            _ => true,
+        }
+    }
+
+    /// Row `first` onwards of `x · wᵀ + b` for `x` of `rows` rows.
+    fn run(
+        kernels: &Kernels,
+        layer: &Linear,
+        x: &[f32],
+        (first, rows): (usize, usize),
+        finish: Finish<'_>,
+        out: &mut [f32],
+    ) {
+        let mut acts = Acts::default();
+        acts.shape(layer.scheme(), x.len() / layer.k(), layer.k());
+        for (r, row) in x.chunks_exact(layer.k()).enumerate() {
+            acts.put(kernels.isa(), r, &mut row.to_vec());
+        }
+        layer.apply(kernels, &acts, (first, rows), &mut Work::default(), out, layer.n(), finish);
+    }
+
+    #[test]
+    fn every_scheme_multiplies_odd_shapes() {
+        for isa in Isa::available() {
+            let kernels = Kernels::new(isa);
+            for (rows, k, n) in [(1, 1, 1), (7, 33, 97), (13, 48, 61), (5, 1100, 130), (33, 64, 64)] {
+                let x: Vec<f32> = (0..rows * k).map(unit).collect();
+                let w: Vec<f32> = (0..n * k).map(|i| unit(i + 77)).collect();
+                let bias: Vec<f32> = (0..n).map(|i| unit(i + 5)).collect();
+                let gate: Vec<f32> = (0..n).map(|i| unit(i + 9)).collect();
+                let product = |r: usize, c: usize| {
+                    let dot: f64 = (0..k).map(|i| f64::from(x[r * k + i]) * f64::from(w[c * k + i])).sum();
+                    dot + f64::from(bias[c])
+                };
+                for scheme in SCHEMES.into_iter().filter(|&s| can(&kernels, s)) {
+                    // Two parts, as queries, keys and values come.
+                    let (a, b) = w.split_at(n / 2 * k);
+                    let parts = [Weights::F32(a), Weights::F32(b)];
+                    let layer = Linear::pack(&kernels, scheme, k, &parts, bias.clone());
+                    let scale = (k as f64).sqrt();
+                    let allowed = match scheme {
+                        Scheme::F32 => 1e-5,
+                        _ => 0.012,
+                    };
+                    for (finish, kept, gain) in [
+                        (Finish::Store, 0.0, None),
+                        (Finish::Add, 2.0, None),
+                        (Finish::GateAdd(&gate), 2.0, Some(&gate)),
+                    ] {
+                        let first = rows / 3;
+                        let mut out = vec![2.0; (rows - first) * n];
+                        run(&kernels, &layer, &x, (first, rows - first), finish, &mut out);
+                        for (at, &got) in out.iter().enumerate() {
+                            let (r, c) = (first + at / n, at % n);
+                            let want = kept + product(r, c) * gain.map_or(1.0, |g| f64::from(g[c]));
+                            let off = (f64::from(got) - want).abs() / scale;
+                            assert!(off < allowed, "{isa:?} {scheme:?} {rows}x{k}x{n} row {r} column {c}: {off}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn eight_bit_weights_from_a_file_are_kept_exactly() {
+        for isa in Isa::available() {
+            let kernels = Kernels::new(isa);
+            let (k, n) = (40, 20);
+            let q: Vec<i8> = (0..n * k).map(|i| (unit(i) * 127.0) as i8).collect();
+            let scale: Vec<f32> = (0..n).map(|i| 0.5 + i as f32).collect();
+            let layer = Linear::pack(&kernels, Scheme::Int8, k, &[Weights::Int8(&q, &scale)], Vec::new());
+            // One-hot rows read single weights back.
+            let mut x = vec![0.0; k * k];
+            (0..k).for_each(|i| x[i * k + i] = 1.0);
+            let mut out = vec![0.0; k * n];
+            run(&kernels, &layer, &x, (0, k), Finish::Store, &mut out);
+            for (at, &got) in out.iter().enumerate() {
+                let (i, c) = (at / n, at % n);
+                let want = f32::from(q[c * k + i]) * scale[c];
+                assert!((got - want).abs() <= want.abs() * 1e-6, "{isa:?}: {got} {want}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_is_not_hidden() {
+        for isa in Isa::available() {
+            let kernels = Kernels::new(isa);
+            let w: Vec<f32> = (0..10 * 20).map(unit).collect();
+            for scheme in SCHEMES.into_iter().filter(|&s| can(&kernels, s)) {
+                let layer = Linear::pack(&kernels, scheme, 20, &[Weights::F32(&w)], Vec::new());
+                for bad in [f32::NAN, f32::INFINITY] {
+                    let mut x: Vec<f32> = (0..3 * 20).map(unit).collect();
+                    x[27] = bad;
+                    let mut out = vec![0.0; 30];
+                    run(&kernels, &layer, &x, (0, 3), Finish::Store, &mut out);
+                    assert!(out[..10].iter().chain(&out[20..]).all(|y| y.is_finite()), "{isa:?} {scheme:?}");
+                    assert!(out[10..20].iter().all(|y| !y.is_finite()), "{isa:?} {scheme:?} {bad}: {out:?}");
+                }
+            }
+        }
+    }
+}
