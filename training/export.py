@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 
-SENSITIVE = ("condition_fuser", "time_embedding", "dt_embedding")
+SENSITIVE = ("condition_fuser", "time_embedding", "dt_embedding", "output_layer.adaLN")
 
 
 def output_dim(name: str) -> int:
@@ -44,7 +44,8 @@ def pack(state: dict) -> dict:
             q, scale = quantize(w, output_dim(name))
             out[name], out[name[: -len("weight")] + "scale"] = q, scale
         elif not name.endswith("inv_freq"):
-            out[name] = w.half().contiguous()
+            exact = w.ndim == 1 and any(k in name for k in SENSITIVE)  # thresholds of switches: large numbers whose differences count
+            out[name] = (w.float() if exact else w.half()).contiguous()
     return out
 
 

@@ -2,6 +2,7 @@
 # All stages, in order; a stage that has finished is skipped, one that was interrupted goes on from its last checkpoint.
 #   CORPUS=dir with tinystories_train.txt.xz, synthetic_stories.txt.xz, tinystories_heldout.txt
 #   WORK=dir for checkpoints   GPUS=1 or more
+# METHOD=calibrate (what the bundled model was made with) or distill: how the student is made.
 # JUDGE, PRETRAIN, DISTILL, EVALUATE: extra flags for those stages (`--steps N` or `--seconds S`, sizes).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -18,8 +19,12 @@ tok=${TOKENIZER:-$WORK/tokenizer.json}
   --heldout "$CORPUS/$HELDOUT" --out "$WORK/data"
 [ -f "$WORK/judge.pth.done" ] || launch judge.py --data "$WORK/data" --out "$WORK" ${JUDGE:-}
 [ -f "$WORK/pretrained.pth.done" ] || launch pretrain.py --data "$WORK/data" --out "$WORK" ${PRETRAIN:-}
-[ -f "$WORK/distilled.pth.done" ] || "$PYTHON" distill.py --data "$WORK/data" --pretrained "$WORK/pretrained.pth" --judge "$WORK/judge.pth" \
-  --out "$WORK" ${DISTILL:-}
+if [ "${METHOD:-calibrate}" = calibrate ]; then
+  [ -f "$WORK/distilled.pth" ] || "$PYTHON" calibrate.py --pretrained "$WORK/pretrained.pth" --out "$WORK/distilled.pth"
+else
+  [ -f "$WORK/distilled.pth.done" ] || "$PYTHON" distill.py --data "$WORK/data" --pretrained "$WORK/pretrained.pth" --judge "$WORK/judge.pth" \
+    --out "$WORK" ${DISTILL:-}
+fi
 "$PYTHON" export.py --student "$WORK/distilled.pth" --judge "$WORK/judge.pth" --tokenizer "$tok" --out "$OUT"
 launch evaluate.py --data "$WORK/data" --pretrained "$WORK/pretrained.pth" --distilled "$WORK/distilled.pth" --judge "$WORK/judge.pth" \
   --assets "$OUT" --out "$WORK/rows" ${EVALUATE:-}

@@ -20,7 +20,7 @@ for name, n in (("real", 40), ("synthetic", 120), ("heldout", 20)):
 PY
 size="--hidden 64 --blocks 2 --heads 2 --cond 32"
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
-CORPUS=$work WORK=$work/w REAL=real.txt SYNTHETIC=synthetic.txt HELDOUT=heldout.txt GPUS=${GPUS:-1} PYTHON=$PYTHON \
+METHOD=distill CORPUS=$work WORK=$work/w REAL=real.txt SYNTHETIC=synthetic.txt HELDOUT=heldout.txt GPUS=${GPUS:-1} PYTHON=$PYTHON \
   TOKENIZE="--vocab 4096" JUDGE="--steps 8 --tokens 256 --length 128 --width 48 --layers 2 --heads 2 --check 0.5" \
   PRETRAIN="--steps 8 --tokens 256 --lengths 32:1,64:1 $size" \
   DISTILL="--steps 6 --tokens 128 --lengths 32:2,64:1 --look 0.5 --look-rows 4 $size ${TOY_DISTILL:-}" \

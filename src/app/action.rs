@@ -59,6 +59,52 @@ pub enum Action {
     Map,
     /// Show or hide the inspector.
     Inspector,
+    /// Show or hide the jump view.
+    Jumps,
+    /// Show or hide the charts.
+    Charts,
+    /// The next panel.
+    Panel,
+    /// The cursor to the word before.
+    WordBefore,
+    /// The cursor to the word after.
+    WordAfter,
+    /// The cursor to the token before that changed in this step.
+    ChangedBefore,
+    /// The cursor to the token after that changed in this step.
+    ChangedAfter,
+    /// The cursor to the token before that came to rest late.
+    LateBefore,
+    /// The cursor to the token after that came to rest late.
+    LateAfter,
+    /// Search the text.
+    Search,
+    /// The next place that was searched for.
+    SearchAfter,
+    /// The place before that was searched for.
+    SearchBefore,
+    /// What the text would be if the sampler stopped here.
+    Ghost,
+    /// Underline what differs from the run this one branched off, or from the run before.
+    Diff,
+    /// Pin the token under the cursor.
+    Pin,
+    /// Put noise in place of the token under the cursor.
+    Noise,
+    /// Another of the likely tokens in place of the one under the cursor.
+    Swap,
+    /// Another token, typed, in place of the one under the cursor.
+    Replace,
+    /// The step on screen again, with other noise.
+    StepReroll,
+    /// What to change before going on as a branch.
+    WhatIf,
+    /// Go on from here as a branch.
+    Branch,
+    /// The list of runs.
+    RunList,
+    /// The editor of the steps' times.
+    Grid,
     /// Copy the text.
     Copy,
     /// Save the trace.
@@ -81,6 +127,22 @@ pub enum Action {
     PromptOlder,
     /// The prompt after.
     PromptNewer,
+    /// In a window: the row above.
+    RowUp,
+    /// In a window: the row below.
+    RowDown,
+    /// In a window: less, or to the left.
+    Less,
+    /// In a window: more, or to the right.
+    More,
+    /// In a window: use it.
+    Accept,
+    /// In the editor of times: the next preset.
+    Preset,
+    /// In the editor of times: half the step size told to the network.
+    ToldHalf,
+    /// In the editor of times: twice the step size told to the network.
+    ToldDouble,
 }
 
 /// Every action with its name; digits share one.
@@ -112,6 +174,29 @@ const NAMES: &[(&str, Action)] = &[
     ("overlay", Action::Overlay),
     ("map", Action::Map),
     ("inspector", Action::Inspector),
+    ("jumps", Action::Jumps),
+    ("charts", Action::Charts),
+    ("panel", Action::Panel),
+    ("word-before", Action::WordBefore),
+    ("word-after", Action::WordAfter),
+    ("changed-before", Action::ChangedBefore),
+    ("changed-after", Action::ChangedAfter),
+    ("late-before", Action::LateBefore),
+    ("late-after", Action::LateAfter),
+    ("search", Action::Search),
+    ("search-after", Action::SearchAfter),
+    ("search-before", Action::SearchBefore),
+    ("ghost", Action::Ghost),
+    ("diff", Action::Diff),
+    ("pin", Action::Pin),
+    ("noise", Action::Noise),
+    ("swap", Action::Swap),
+    ("replace", Action::Replace),
+    ("step-reroll", Action::StepReroll),
+    ("what-if", Action::WhatIf),
+    ("branch", Action::Branch),
+    ("run-list", Action::RunList),
+    ("grid", Action::Grid),
     ("copy", Action::Copy),
     ("save", Action::Save),
     ("record", Action::Record),
@@ -123,6 +208,14 @@ const NAMES: &[(&str, Action)] = &[
     ("prompt-newline", Action::PromptNewline),
     ("prompt-older", Action::PromptOlder),
     ("prompt-newer", Action::PromptNewer),
+    ("row-up", Action::RowUp),
+    ("row-down", Action::RowDown),
+    ("less", Action::Less),
+    ("more", Action::More),
+    ("accept", Action::Accept),
+    ("preset", Action::Preset),
+    ("told-half", Action::ToldHalf),
+    ("told-double", Action::ToldDouble),
     ("digit-0", Action::Digit(0)),
     ("digit-1", Action::Digit(1)),
     ("digit-2", Action::Digit(2)),

@@ -15,6 +15,8 @@ pub struct Wanted {
     pub map: bool,
     /// The panel below the gauges.
     pub lower: bool,
+    /// That panel, also where it must take the place of something else.
+    pub asked: bool,
 }
 
 /// Panels with their insides; frames are one cell around them and shared between neighbours.
@@ -108,7 +110,7 @@ impl Layout {
         let numbers = side.is_none().then(|| bottom(&mut body, 1));
         let main = (body.height >= 10).then_some(body);
         let mut passage = main.map_or(body, inside);
-        let map = (wanted.map && main.is_some() && passage.height >= 14).then(|| {
+        let mut map = (wanted.map && main.is_some() && passage.height >= 14).then(|| {
             let rows = (passage.height / 3).clamp(4, 16);
             let (upper, lower) = split(passage, rows);
             passage = upper;
@@ -121,6 +123,17 @@ impl Layout {
         if let Some(area) = gauges.filter(|area| wanted.lower && area.height >= 14) {
             let (upper, below) = split(area, area.height.saturating_sub(1 + GAUGE_ROWS));
             (gauges, lower) = (Some(upper), Some(below));
+        }
+        if side.is_none() && wanted.asked {
+            // Without a side the panel takes the place of the map; where there is none, that of the text.
+            (passage, map, lower) = match (main, passage.height) {
+                (Some(_), 12..) => {
+                    let whole = map.map_or(passage, |map| Rect { height: passage.height + 1 + map.height, ..passage });
+                    let (upper, below) = split(whole, whole.height * 3 / 5);
+                    (upper, None, Some(below))
+                }
+                _ => (Rect { height: 0, ..passage }, None, Some(passage)),
+            };
         }
         Self {
             screen,
@@ -147,7 +160,7 @@ pub const GAUGE_ROWS: u16 = 5;
 mod tests {
     use super::*;
 
-    const ALL: Wanted = Wanted { map: true, lower: true };
+    const ALL: Wanted = Wanted { map: true, lower: true, asked: false };
 
     fn panels(l: &Layout) -> Vec<Rect> {
         let mut out = vec![l.header, l.passage, l.timeline];
@@ -159,7 +172,7 @@ mod tests {
     fn panels_lie_inside_the_screen_and_never_overlap() {
         for width in (0..=300).step_by(7).chain([39, 40, 99, 100]) {
             for height in 0..=100 {
-                for wanted in [ALL, Wanted { map: false, lower: false }] {
+                for wanted in [ALL, Wanted { asked: true, ..ALL }, Wanted { map: false, lower: false, asked: false }] {
                     let layout = Layout::new(width, height, wanted);
                     let panels = panels(&layout);
                     for (i, a) in panels.iter().enumerate() {
@@ -182,6 +195,10 @@ mod tests {
         let least = Layout::new(40, 10, ALL);
         assert!(least.map.is_none() && least.main.is_none() && least.numbers.is_some() && !least.too_small);
         assert!(least.passage.height >= 5 && least.timeline.height == 1);
+        let asked = Wanted { asked: true, ..ALL };
+        for (width, height) in [(40, 10), (80, 24), (120, 36), (160, 50)] {
+            assert!(Layout::new(width, height, asked).lower.is_some_and(|l| l.height >= 5), "{width}x{height}");
+        }
         assert!(Layout::new(39, 10, ALL).too_small && Layout::new(40, 9, ALL).too_small);
     }
 }

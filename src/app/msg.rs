@@ -76,6 +76,10 @@ pub enum Target {
         /// The first step it stands for.
         step: u32,
     },
+    /// A row of a list.
+    Row(usize),
+    /// A time in the editor of times, in thousandths.
+    Time(u16),
     /// A hint of the bottom line.
     Key(Action),
     /// A window, its text included.

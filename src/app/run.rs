@@ -26,11 +26,34 @@ pub struct Run {
     pub told: u32,
     /// The prompt it began with.
     pub prompt: Arc<str>,
+    /// The step the engine began at: what is before it came from another run.
+    pub first: u32,
     /// Why it ended early.
     pub failed: Option<String>,
 }
 
 impl Run {
+    /// A run with the frames there are; the playhead is at the first.
+    pub fn new(id: RunId, timeline: Timeline, prompt: &str) -> Self {
+        let config = timeline.meta().config.clone();
+        let prompt = Arc::from(prompt);
+        Self { id, config, timeline, playhead: 0, ahead: 0, told: 0, prompt, first: 0, failed: None }
+    }
+
+    /// What the run would end with if it stopped at the playhead: the most likely tokens of the posterior there. It is
+    /// known once the next step was taken from it; at the end it is the text itself.
+    pub fn ghost(&self) -> Option<Arc<[u32]>> {
+        if self.is_complete() && self.playhead == self.newest() {
+            return Some(self.timeline.ids(self.playhead));
+        }
+        (self.playhead < self.newest()).then(|| self.timeline.most_likely(self.playhead + 1)).flatten()
+    }
+
+    /// The step of this run nearest before a time.
+    pub fn step_at(&self, t: f64) -> u32 {
+        (0..=self.newest()).rev().find(|&s| self.timeline.t(s) <= t + 1e-9).unwrap_or(0)
+    }
+
     /// The newest step there is.
     pub fn newest(&self) -> u32 {
         self.timeline.newest()
@@ -109,6 +132,28 @@ impl Runs {
         if index < self.list.len() {
             self.current = index;
         }
+    }
+
+    /// What a run is compared with: the run it branched off, else the one before it.
+    pub fn compared(&self, run: &Run) -> Option<&Run> {
+        match run.timeline.meta().parent {
+            Some(parent) => self.by_id(parent.run),
+            None => self.list.iter().rev().find(|other| other.id < run.id),
+        }
+    }
+
+    /// Every run as a tree: its index and how deep it lies, branches below the run they left.
+    pub fn tree(&self) -> Vec<(usize, usize)> {
+        let parent = |run: &Run| run.timeline.meta().parent.and_then(|p| self.list.iter().position(|r| r.id == p.run));
+        let mut out = Vec::with_capacity(self.list.len());
+        let mut open: Vec<(usize, usize)> =
+            (0..self.list.len()).rev().filter(|&i| parent(&self.list[i]).is_none()).map(|i| (i, 0)).collect();
+        while let Some((index, depth)) = open.pop() {
+            out.push((index, depth));
+            let children = (index + 1..self.list.len()).rev().filter(|&i| parent(&self.list[i]) == Some(index));
+            open.extend(children.map(|i| (i, depth + 1)));
+        }
+        out
     }
 
     /// Takes a run out; the one before it comes on screen in its place.

@@ -1,10 +1,15 @@
 //! Everything the screen shows.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::edits::Edits;
+use super::grid::GridEditor;
 use super::layout::{Layout, Wanted};
+use super::line::Line;
 use super::msg::Level;
+use super::overlay::Overlay;
 use super::passage::Passage;
 use super::prompt::Prompt;
 use super::run::{Run, Runs};
@@ -34,32 +39,6 @@ pub struct Play {
     pub due: Duration,
 }
 
-/// What the tokens' colours mean.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Overlay {
-    /// The step of the last change.
-    #[default]
-    LastChange,
-    /// How often the token changed.
-    Revisions,
-    /// Only what changed in this step.
-    ChangedNow,
-}
-
-impl Overlay {
-    /// All, in the order a key cycles through them.
-    pub const ALL: [Self; 3] = [Self::LastChange, Self::Revisions, Self::ChangedNow];
-
-    /// Its name on screen.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::LastChange => "last change",
-            Self::Revisions => "revisions",
-            Self::ChangedNow => "changed now",
-        }
-    }
-}
-
 /// What the panel below the gauges shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Side {
@@ -68,6 +47,10 @@ pub enum Side {
     /// The token under the cursor.
     #[default]
     Token,
+    /// The jumps of the step.
+    Jumps,
+    /// Charts over steps.
+    Charts,
 }
 
 /// How far a part of the engine is.
@@ -95,6 +78,12 @@ pub enum Popup {
         /// In full.
         text: String,
     },
+    /// The list of runs.
+    Runs,
+    /// What to change before going on as a branch.
+    WhatIf,
+    /// The editor of the steps' times.
+    Grid(GridEditor),
 }
 
 /// A line that goes away by itself.
@@ -157,6 +146,24 @@ pub struct State {
     pub map: bool,
     /// The panel below the gauges.
     pub side: Side,
+    /// Whether that panel was asked for: where there is no room beside the text, it takes the map's or the text's.
+    pub side_asked: bool,
+    /// Whether the text is what the run would end with now.
+    pub ghost: bool,
+    /// Perplexities of such texts, by run and step.
+    pub ghost_scores: BTreeMap<(RunId, u32), Option<f64>>,
+    /// Whether differences to another run are marked.
+    pub diff: bool,
+    /// Edits that are not yet a branch.
+    pub edits: Edits,
+    /// The run and the step they are made to.
+    pub edits_at: Option<(RunId, u32)>,
+    /// What the judge was asked about: run, step, and whether it is a ghost's.
+    pub score_asked: BTreeSet<(RunId, u32, bool)>,
+    /// A line being typed.
+    pub line: Option<Line>,
+    /// What was searched for last.
+    pub query: String,
     /// The token cursor.
     pub cursor: Option<u32>,
     /// The wrapped text.
@@ -167,6 +174,8 @@ pub struct State {
     pub popup: Option<Popup>,
     /// How far the window is scrolled.
     pub popup_scroll: usize,
+    /// The chosen row of a list.
+    pub row: usize,
     /// The prompt editor.
     pub prompt: Prompt,
     /// A line that goes away by itself.
@@ -179,6 +188,8 @@ pub struct State {
     pub layout: Layout,
     /// What the left mouse button went down on.
     pub held: Option<super::Target>,
+    /// Whether it has moved since.
+    pub dragging: bool,
 }
 
 impl State {
@@ -197,17 +208,28 @@ impl State {
             overlay: Overlay::default(),
             map: true,
             side: Side::default(),
+            side_asked: false,
+            ghost: false,
+            ghost_scores: BTreeMap::new(),
+            diff: false,
+            edits: Edits::default(),
+            edits_at: None,
+            score_asked: BTreeSet::new(),
+            line: None,
+            query: String::new(),
             cursor: None,
             passage: Passage::default(),
             changes: None,
             popup: None,
             popup_scroll: 0,
+            row: 0,
             prompt: Prompt::default(),
             notice: None,
             recording: false,
             size: (0, 0),
             layout: Layout::default(),
             held: None,
+            dragging: false,
         }
     }
 
@@ -247,8 +269,13 @@ impl State {
 
     /// What the keys speak to.
     pub fn mode(&self) -> Mode {
-        if self.popup.is_some() {
-            Mode::Popup
+        match self.popup {
+            Some(Popup::Help | Popup::Message { .. }) => return Mode::Popup,
+            Some(Popup::Runs | Popup::WhatIf | Popup::Grid(_)) => return Mode::List,
+            None => {}
+        }
+        if self.line.is_some() {
+            Mode::Line
         } else if self.prompt.is_open() {
             Mode::Prompt
         } else {
@@ -281,7 +308,8 @@ impl State {
     }
 
     pub(super) fn wanted(&self) -> Wanted {
-        Wanted { map: self.map, lower: self.side != Side::Off }
+        let lower = self.side != Side::Off;
+        Wanted { map: self.map, lower, asked: self.side_asked && lower }
     }
 
     /// How far a part is.

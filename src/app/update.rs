@@ -1,17 +1,27 @@
 //! One message in, effects out.
 
+mod list;
 mod mouse;
+mod panels;
 mod popup;
 mod prompt;
 mod runs;
+mod scores;
+mod search;
 mod text;
 mod time;
+mod whatif;
 
+pub use list::WHAT_IF;
 pub(super) use runs::begin;
 
+use super::edits::Edits;
 use super::msg::{Effect, Level, Msg};
-use super::state::{NOTICE, Notice, Side, State};
+use super::passage::Shown;
+use super::state::{NOTICE, Notice, State};
 use super::{Action, Layout};
+use crossterm::event::KeyEvent;
+
 use crate::config::{Chord, Mode};
 use crate::text::Glyphs;
 use crate::trace::ChangeMap;
@@ -23,11 +33,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Tick(now) => time::tick(state, now),
         Msg::Key(key) => match state.looks.keymap.action(state.mode(), Chord::of(key)) {
             Some(action) => act(state, action, &mut effects),
-            None if state.mode() == Mode::Prompt => state.prompt.key(key),
-            None => {}
+            None => typed(state, key),
         },
         Msg::Action(action) => act(state, action, &mut effects),
-        Msg::Paste(text) => state.prompt.paste(&text),
+        Msg::Paste(text) => paste(state, &text),
         Msg::Mouse { kind, target } => mouse::update(state, kind, target, &mut effects),
         Msg::Resize(width, height) => state.size = (width, height),
         Msg::Engine(event) => runs::event(state, event),
@@ -40,8 +49,32 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Notice(level, text) => notify(state, level, text),
     }
     time::ask_engine(state, &mut effects);
+    scores::ask(state, &mut effects);
     refresh(state);
     effects
+}
+
+/// A key that is no binding is text where there is something to type into.
+fn typed(state: &mut State, key: KeyEvent) {
+    match (state.mode(), &mut state.line) {
+        (Mode::Prompt, _) => state.prompt.key(key),
+        (Mode::Line, Some(line)) => {
+            line.key(key);
+            search::typed(state);
+        }
+        _ => {}
+    }
+}
+
+fn paste(state: &mut State, text: &str) {
+    match (state.mode(), &mut state.line) {
+        (Mode::Prompt, _) => state.prompt.paste(text),
+        (Mode::Line, Some(line)) => {
+            line.insert(text);
+            search::typed(state);
+        }
+        _ => {}
+    }
 }
 
 /// An action, in whatever mode.
@@ -53,6 +86,8 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
     }
     match state.mode() {
         Mode::Popup => popup::act(state, action),
+        Mode::List => list::act(state, action, effects),
+        Mode::Line => search::line(state, action),
         Mode::Prompt => prompt::act(state, action, effects),
         Mode::Main => main(state, action, effects),
     }
@@ -85,15 +120,26 @@ fn main(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         | Action::CursorDown
         | Action::PageUp
         | Action::PageDown
-        | Action::Overlay => text::act(state, action),
-        Action::Prompt => prompt::open(state),
-        Action::Map => state.map = !state.map,
-        Action::Inspector => {
-            state.side = match state.side {
-                Side::Off => Side::Token,
-                Side::Token => Side::Off,
-            }
+        | Action::WordBefore
+        | Action::WordAfter
+        | Action::ChangedBefore
+        | Action::ChangedAfter
+        | Action::LateBefore
+        | Action::LateAfter => text::act(state, action),
+        Action::Search | Action::SearchAfter | Action::SearchBefore => search::act(state, action),
+        Action::Overlay
+        | Action::Map
+        | Action::Inspector
+        | Action::Jumps
+        | Action::Charts
+        | Action::Panel
+        | Action::Ghost
+        | Action::Diff => panels::act(state, action),
+        Action::Pin | Action::Noise | Action::Swap | Action::Replace | Action::StepReroll | Action::Branch => {
+            whatif::act(state, action, effects)
         }
+        Action::WhatIf | Action::RunList | Action::Grid => list::open(state, action),
+        Action::Prompt => prompt::open(state),
         Action::Copy => copy(state, effects),
         Action::Save => {
             if let Some(run) = state.run() {
@@ -103,7 +149,15 @@ fn main(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         Action::Record => effects.push(Effect::Record),
         Action::Help => popup::open_help(state),
         Action::Close => {
-            if state.notice.take().is_none() {
+            // One thing at a time, the latest first.
+            if state.notice.take().is_some() {
+            } else if !state.edits.is_empty() {
+                state.edits = Edits::default();
+            } else if state.ghost {
+                state.ghost = false;
+            } else if state.side_asked {
+                state.side_asked = false;
+            } else {
                 state.cursor = None;
             }
         }
@@ -112,15 +166,21 @@ fn main(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         | Action::PromptAccept
         | Action::PromptNewline
         | Action::PromptOlder
-        | Action::PromptNewer => {}
+        | Action::PromptNewer
+        | Action::RowUp
+        | Action::RowDown
+        | Action::Less
+        | Action::More
+        | Action::Accept
+        | Action::Preset
+        | Action::ToldHalf
+        | Action::ToldDouble => {}
     }
 }
 
 fn copy(state: &mut State, effects: &mut Vec<Effect>) {
-    let (Some(run), Some(vocab)) = (state.run(), &state.vocab) else {
-        return;
-    };
-    effects.push(Effect::Copy(vocab.decode(&run.timeline.ids(run.playhead))));
+    let Some(vocab) = &state.vocab else { return };
+    effects.push(Effect::Copy(vocab.decode(state.passage.ids())));
 }
 
 /// Shows a line for a while.
@@ -133,12 +193,17 @@ pub(super) fn notify(state: &mut State, level: Level, text: String) {
 fn refresh(state: &mut State) {
     let (width, height) = state.size;
     state.layout = Layout::new(width, height, state.wanted());
+    // Edits belong to one frame: the next one is another text.
+    if state.edits_at != state.run().map(|run| (run.id, run.playhead)) {
+        state.edits = Edits::default();
+    }
     let area = state.layout.passage;
     match state.runs.current() {
         Some(run) => {
             let glyphs = if state.looks.glyphs.is_ascii() { Glyphs::Ascii } else { Glyphs::Unicode };
-            let frame = (run.id, &run.timeline, run.playhead);
-            state.passage.set(frame, state.vocab.as_deref(), glyphs, (area.width, area.height));
+            let against = state.diff.then(|| state.runs.compared(run)).flatten();
+            let shown = Shown { run, ghost: state.ghost, edits: &state.edits, against };
+            state.passage.set(shown, state.vocab.as_deref(), glyphs, (area.width, area.height));
         }
         None => state.passage.clear(),
     }

@@ -22,6 +22,10 @@ pub enum Mode {
     Main,
     /// A window over it.
     Popup,
+    /// A list or an editor over it.
+    List,
+    /// A line to type in.
+    Line,
     /// The prompt editor.
     Prompt,
 }

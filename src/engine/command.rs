@@ -1,5 +1,7 @@
 //! What the screen asks of the engine.
 
+use std::sync::Arc;
+
 use crate::engine::RunId;
 use crate::flow::RunConfig;
 
@@ -15,8 +17,25 @@ pub enum Command {
         /// The last step wanted for now.
         upto: u32,
     },
+    /// Score a text that is not scored by itself: a frame of an older run, or one that is no frame at all.
+    Score(Ask),
     /// Stop computing; frames already sent stay valid.
     Cancel,
+}
+
+/// A text to score.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ask {
+    /// The run it belongs to.
+    pub run: RunId,
+    /// The step it belongs to.
+    pub step: u32,
+    /// Its ids.
+    pub ids: Arc<[u32]>,
+    /// Positions at the start that are given.
+    pub prompt_len: usize,
+    /// It is what the sampler would end with if it stopped at this step, not the frame itself.
+    pub ghost: bool,
 }
 
 /// A run to begin.

@@ -51,6 +51,15 @@ pub enum Event {
         /// Negative log-likelihood of positions 1…, in nats.
         nll: Arc<[f32]>,
     },
+    /// What a run would end with if it stopped at a step was scored.
+    GhostScore {
+        /// The run it belongs to.
+        run: RunId,
+        /// The step scored.
+        step: u32,
+        /// Perplexity over the written positions; `None` where it is undefined.
+        perplexity: Option<f64>,
+    },
     /// Something failed; what was computed before stays valid.
     Failed {
         /// The run concerned, `None` if none will work (a model that cannot be loaded).

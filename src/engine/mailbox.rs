@@ -1,9 +1,9 @@
 //! Where commands wait: one slot each, the latest wins, nobody blocks.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::engine::{RunId, Start};
+use crate::engine::{Ask, RunId, Start};
 use crate::model::Cancel;
 
 /// What the sampler thread should do next.
@@ -118,18 +118,9 @@ impl Slots {
     }
 }
 
-/// A frame waiting for its score.
-#[derive(Clone, Debug)]
-pub(super) struct Unscored {
-    pub(super) run: RunId,
-    pub(super) step: u32,
-    pub(super) ids: Arc<[u32]>,
-    pub(super) prompt_len: usize,
-}
-
 #[derive(Default)]
 struct Queue {
-    waiting: VecDeque<Unscored>,
+    waiting: VecDeque<Ask>,
     scoring: Option<Cancel>,
     busy: bool,
     stop: bool,
@@ -147,7 +138,7 @@ impl ScoreQueue {
         Self { queue: Mutex::default(), news: Condvar::new(), wanted }
     }
 
-    pub(super) fn push(&self, frame: Unscored) {
+    pub(super) fn push(&self, frame: Ask) {
         if self.wanted {
             lock(&self.queue).waiting.push_back(frame);
             self.news.notify_one();
@@ -182,7 +173,7 @@ impl ScoreQueue {
     }
 
     /// Waits for a frame to score, newest first: that is the one on screen. `None` ends the thread.
-    pub(super) fn next(&self) -> Option<(Unscored, Cancel)> {
+    pub(super) fn next(&self) -> Option<(Ask, Cancel)> {
         let mut queue = lock(&self.queue);
         queue.scoring = None;
         loop {
@@ -201,7 +192,7 @@ impl ScoreQueue {
     }
 
     /// Puts back a frame whose scoring was interrupted.
-    pub(super) fn put_back(&self, frame: Unscored) {
+    pub(super) fn put_back(&self, frame: Ask) {
         lock(&self.queue).waiting.push_back(frame);
     }
 }

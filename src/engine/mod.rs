@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
-pub use command::{Command, Start};
+pub use command::{Ask, Command, Start};
 pub use event::{Event, Part};
 
 use crate::model::{Judge, ModelError, ModelSpec, Network};
@@ -71,6 +71,7 @@ impl Engine {
                 self.mailbox.start(start);
             }
             Command::Advance { run, upto } => self.mailbox.advance(run, upto),
+            Command::Score(ask) => self.scores.push(ask),
             Command::Cancel => self.mailbox.cancel(),
         }
     }

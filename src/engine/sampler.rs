@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::mailbox::{Mailbox, Next, ScoreQueue, Unscored};
-use super::{Event, NetworkLoader, Part, RunId, Start};
+use super::mailbox::{Mailbox, Next, ScoreQueue};
+use super::{Ask, Event, NetworkLoader, Part, RunId, Start};
 use crate::flow::{FlowError, Sampler, Want};
 use crate::model::{Cancel, ModelError, ModelSpec, Network};
 
@@ -151,7 +151,7 @@ impl Worker {
     }
 
     fn emit(&self, run: RunId, prompt_len: usize, frame: crate::trace::Frame) {
-        self.scores.push(Unscored { run, step: frame.step, ids: Arc::clone(&frame.ids), prompt_len });
+        self.scores.push(Ask { run, step: frame.step, ids: Arc::clone(&frame.ids), prompt_len, ghost: false });
         let _ = self.events.send(Event::Frame { run, frame });
     }
 

@@ -41,7 +41,11 @@ fn run(mut judge: Box<dyn Judge>, scores: &ScoreQueue, events: &UnboundedSender<
             Ok(nll) => {
                 let perplexity = metrics::perplexity(&nll, frame.prompt_len, false);
                 let (run, step) = (frame.run, frame.step);
-                let _ = events.send(Event::Score { run, step, perplexity, nll: nll.into() });
+                let _ = events.send(if frame.ghost {
+                    Event::GhostScore { run, step, perplexity }
+                } else {
+                    Event::Score { run, step, perplexity, nll: nll.into() }
+                });
             }
             Err(ModelError::Cancelled) => scores.put_back(frame),
             Err(error) => {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::RecordError;
-use crate::engine::{Command, Event, Part, RunId, Start};
+use crate::engine::{Ask, Command, Event, Part, RunId, Start};
 use crate::flow::{Sampler, Want, metrics};
 use crate::model::{Cancel, Judge, ModelSpec, Network};
 
@@ -74,6 +74,7 @@ impl SoloEngine {
                     }
                 }
             }
+            Command::Score(ask) => self.score(&ask)?,
             Command::Cancel => self.current = None,
         }
         Ok(self.waiting.drain(..).collect())
@@ -96,7 +97,7 @@ impl SoloEngine {
         let sampler = sampler.map_err(failed)?;
         let frame = sampler.noise();
         self.current = Some(Current { run, sampler, upto, prompt_len, due: now + self.step_time });
-        self.score(run, frame.step, &frame.ids, prompt_len)?;
+        self.score(&Ask { run, step: frame.step, ids: frame.ids.clone(), prompt_len, ghost: false })?;
         self.waiting.push_front(Event::Frame { run, frame });
         Ok(())
     }
@@ -108,14 +109,19 @@ impl SoloEngine {
         current.due += self.step_time;
         let (run, step, ids, prompt_len) = (current.run, frame.step, frame.ids.clone(), current.prompt_len);
         self.waiting.push_back(Event::Frame { run, frame });
-        self.score(run, step, &ids, prompt_len)
+        self.score(&Ask { run, step, ids, prompt_len, ghost: false })
     }
 
-    fn score(&mut self, run: RunId, step: u32, ids: &[u32], prompt_len: usize) -> Result<(), RecordError> {
+    fn score(&mut self, ask: &Ask) -> Result<(), RecordError> {
         let Some(judge) = &mut self.judge else { return Ok(()) };
-        let nll = judge.nll(ids, &Cancel::new()).map_err(failed)?;
-        let perplexity = metrics::perplexity(&nll, prompt_len, false);
-        self.waiting.push_back(Event::Score { run, step, perplexity, nll: nll.into() });
+        let nll = judge.nll(&ask.ids, &Cancel::new()).map_err(failed)?;
+        let perplexity = metrics::perplexity(&nll, ask.prompt_len, false);
+        let (run, step) = (ask.run, ask.step);
+        self.waiting.push_back(if ask.ghost {
+            Event::GhostScore { run, step, perplexity }
+        } else {
+            Event::Score { run, step, perplexity, nll: nll.into() }
+        });
         Ok(())
     }
 }

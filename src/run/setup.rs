@@ -90,8 +90,8 @@ impl Setup {
         let tokens = args.tokens.unwrap_or(DEFAULT_TOKENS.min(spec.length));
         let mut config = RunConfig::new(args.seed, tokens, 1);
         config.grid = match &args.grid {
-            Some(grid) => grid::from_flag(grid, steps).map_err(|error| Error::input(format!("--grid: {error}")))?,
-            None => grid::Preset::Uniform.grid(steps).map_err(|error| Error::input(format!("--steps: {error}")))?,
+            Some(grid) => grid::from_flag(grid, steps).map_err(Error::input)?,
+            None => grid::Preset::Uniform.grid(steps).map_err(Error::input)?,
         };
         config.solver = args.solver;
         config.exponent = args.exponent.unwrap_or(spec.exponent);
@@ -111,7 +111,7 @@ impl Setup {
             config.frozen = (0..).zip(ids).collect();
         } else if let Some(path) = &args.infill {
             let problem = |error: String| Error::input(format!("{}: {error}", path.display()));
-            let file = File::open(path).map_err(|error| problem(error.to_string()))?;
+            let file = File::open(path).map_err(|error| problem(format!("{error}; check the path")))?;
             let text = read_text(&path.display().to_string(), file)?;
             let segments = infill::parse(&text).map_err(problem)?;
             let default = DEFAULT_TOKENS.min(spec.length);

@@ -22,6 +22,10 @@ pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
             let style = canvas.theme().role(Role::Muted);
             canvas.right(area.x + 20, end, map.y - 1, " positions → · steps ↓ ", style);
         }
+        if let Some(lower) = layout.lower.filter(|_| layout.side.is_none() && layout.passage.height > 0) {
+            rule(canvas, area, lower.y - 1);
+            title(canvas, area, lower.y - 1, &lower_title(state));
+        }
         // Where the step line has no room for the legend, it stands beside the title.
         if !legend::fits_timeline(state) {
             legend::draw_right(state, canvas, area);
@@ -46,6 +50,12 @@ fn passage_title(state: &State) -> String {
         (false, true) => format!(" {}", glyphs.more[1]),
         (true, true) => format!(" {}{}", glyphs.more[0], glyphs.more[1]),
     };
+    if !state.edits.is_empty() {
+        return format!("passage{more} {} {}", glyphs.dot, state.edits.summary());
+    }
+    if state.ghost && state.run().is_some_and(|run| run.ghost().is_some()) {
+        return format!("passage{more} {} if the sampler stopped here", glyphs.dot);
+    }
     let prompt = state.run().map(|r| r.prompt.as_ref()).unwrap_or_default();
     if prompt.is_empty() {
         return format!("passage{more}");
@@ -60,6 +70,8 @@ fn lower_title(state: &State) -> String {
     match (state.side, state.cursor) {
         (Side::Token, Some(at)) => format!("token {at}"),
         (Side::Token, None) => "token".to_owned(),
+        (Side::Jumps, _) => "jumps".to_owned(),
+        (Side::Charts, _) => "charts".to_owned(),
         (Side::Off, _) => String::new(),
     }
 }

@@ -4,18 +4,24 @@ use ratatui::layout::Rect;
 
 use super::canvas::Canvas;
 use super::number;
+use super::series::{Series, share};
 use super::spark::{self, Bars};
 use crate::app::state::Load;
 use crate::app::{Run, State};
 use crate::config::theme::Role;
+use crate::flow::metrics;
+
+/// Columns of a gauge's name and of its value.
+const NAME: u16 = 12;
+const VALUE: u16 = 12;
 
 /// A number at the playhead.
-struct Gauge<'a> {
+struct Gauge {
     name: &'static str,
     /// `Err`: it is not known, and this is why.
     value: Result<String, String>,
     /// By step, for the sparkline.
-    series: Option<Box<dyn Fn(u32) -> Option<f64> + 'a>>,
+    series: Option<Series>,
 }
 
 pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
@@ -28,33 +34,24 @@ pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
     }
 }
 
-fn gauges<'a>(state: &State, run: &'a Run) -> [Gauge<'a>; 5] {
+fn gauges(state: &State, run: &Run) -> [Gauge; 5] {
     let (line, at) = (&run.timeline, run.playhead);
     let moved = at > 0;
     let tokens = run.config.tokens;
+    // The ghost has a perplexity, an entropy and repeats of its own; how the run got here stays the run's.
+    let ghost = state.ghost.then(|| run.ghost()).flatten();
+    let (entropy, repeats) = match &ghost {
+        Some(ids) => (metrics::entropy_bits(ids), metrics::repeats(ids, 4)),
+        None => (line.entropy(at), line.repeats(at)),
+    };
+    let perplexity = if ghost.is_some() { ghost_perplexity(state, run) } else { perplexity(state, run) };
+    let gauge = |name, value, series| Gauge { name, value, series };
     [
-        Gauge {
-            name: "perplexity",
-            value: perplexity(state, run),
-            // A logarithm, or the noise would flatten everything after it.
-            series: Some(Box::new(move |s| score_of(run, s).filter(|p| *p > 0.0).map(f64::ln))),
-        },
-        Gauge {
-            name: "entropy",
-            value: Ok(format!("{} bits", number::fixed(line.entropy(at), 2))),
-            series: Some(Box::new(move |s| Some(line.entropy(s)))),
-        },
-        Gauge {
-            name: "changed",
-            value: known(moved, format!("{}/{tokens}", line.changed_count(at))),
-            series: Some(Box::new(move |s| (s > 0).then(|| line.changed_count(s) as f64))),
-        },
-        Gauge {
-            name: "settled",
-            value: known(moved, number::percent(line.settled(at), 0)),
-            series: Some(Box::new(move |s| (s > 0).then(|| line.settled(s)))),
-        },
-        Gauge { name: "repeats", value: Ok(number::percent(line.repeats(at), 1)), series: None },
+        gauge("perplexity", perplexity, Some(Series::Perplexity)),
+        gauge("entropy", Ok(format!("{} bits", number::fixed(entropy, 2))), Some(Series::Entropy)),
+        gauge("changed", known(moved, format!("{}/{tokens}", line.changed_count(at))), Some(Series::Changed)),
+        gauge("settled", known(moved, number::percent(line.settled(at), 0)), Some(Series::Settled)),
+        gauge("repeats", Ok(number::percent(repeats, 1)), None),
     ]
 }
 
@@ -63,27 +60,36 @@ fn known(known: bool, value: String) -> Result<String, String> {
     if known { Ok(value) } else { Err("noise".to_owned()) }
 }
 
-fn score_of(run: &Run, step: u32) -> Option<f64> {
-    run.timeline.perplexity(step)
-}
-
 fn perplexity(state: &State, run: &Run) -> Result<String, String> {
     if let Some(score) = run.timeline.score(run.playhead) {
         return score.perplexity.map(number::perplexity).ok_or_else(|| "undefined".to_owned());
     }
-    Err(match &state.judge {
+    Err(unscored(state))
+}
+
+fn ghost_perplexity(state: &State, run: &Run) -> Result<String, String> {
+    if run.playhead == run.steps() {
+        return perplexity(state, run);
+    }
+    match state.ghost_scores.get(&(run.id, run.playhead)) {
+        Some(score) => score.map(number::perplexity).ok_or_else(|| "undefined".to_owned()),
+        None => Err(unscored(state)),
+    }
+}
+
+/// Why there is no score.
+fn unscored(state: &State) -> String {
+    match &state.judge {
         Load::Absent if state.live.is_none() => "not scored".to_owned(),
         Load::Absent => "no judge".to_owned(),
         Load::Loading(f) => format!("judge {:.0} %", f * 100.0),
         Load::Failed(_) => "judge failed".to_owned(),
         Load::Ready(_) => format!("scoring{}", state.looks.glyphs.ellipsis),
-    })
+    }
 }
 
-fn panel(run: &Run, gauges: &[Gauge<'_>], area: Rect, canvas: &mut Canvas<'_>) {
+fn panel(run: &Run, gauges: &[Gauge], area: Rect, canvas: &mut Canvas<'_>) {
     let (muted, text) = (canvas.theme().role(Role::Muted), canvas.theme().role(Role::Text));
-    const NAME: u16 = 12;
-    const VALUE: u16 = 11;
     for (gauge, y) in gauges.iter().zip(area.top()..area.bottom()) {
         canvas.text(area.x + 1, y, NAME, gauge.name, muted);
         let x = area.x + 1 + NAME;
@@ -91,31 +97,24 @@ fn panel(run: &Run, gauges: &[Gauge<'_>], area: Rect, canvas: &mut Canvas<'_>) {
             Ok(value) => (value, text),
             Err(reason) => (reason, muted),
         };
-        canvas.text(x, y, VALUE + 1, value, style);
-        let x = x + VALUE + 1;
+        canvas.text(x, y, VALUE, value, style);
+        let x = x + VALUE;
         let cells = area.right().saturating_sub(x + 1);
-        if let Some(series) = &gauge.series {
+        if let Some(series) = gauge.series {
             sparkline(run, (x, y, cells), series, canvas);
         }
     }
 }
 
-fn sparkline(run: &Run, place: (u16, u16, u16), series: &dyn Fn(u32) -> Option<f64>, canvas: &mut Canvas<'_>) {
+fn sparkline(run: &Run, place: (u16, u16, u16), series: Series, canvas: &mut Canvas<'_>) {
     // Scaled over the whole run, so that moving the playhead moves nothing else.
-    let known = (0..=run.newest()).filter_map(series).filter(|v| v.is_finite());
-    let (low, high) = known.fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(v), h.max(v)));
-    if low > high {
-        return;
-    }
+    let Some(range) = series.range([run]) else { return };
     let bars = Bars { steps: run.steps(), playhead: run.playhead, later: false, rows: 1 };
-    spark::draw(canvas, place, &bars, |step| {
-        let value = (step <= run.newest()).then(|| series(step)).flatten()?;
-        Some(if high > low { (value - low) / (high - low) } else { 0.5 })
-    });
+    spark::draw(canvas, place, &bars, |step| Some(share(series.height(run, step)?, range)));
 }
 
 /// The same numbers in a line.
-fn numbers(gauges: &[Gauge<'_>], area: Rect, canvas: &mut Canvas<'_>) {
+fn numbers(gauges: &[Gauge], area: Rect, canvas: &mut Canvas<'_>) {
     let (muted, text) = (canvas.theme().role(Role::Muted), canvas.theme().role(Role::Text));
     let narrow = area.width < 72;
     let end = area.right();

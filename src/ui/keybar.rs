@@ -4,6 +4,7 @@ use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
 use super::canvas::Canvas;
+use crate::app::line::{Line, Purpose};
 use crate::app::{Action, Level, State, Target};
 use crate::config::keys::Bind;
 use crate::config::theme::Role;
@@ -11,6 +12,9 @@ use crate::text::safe;
 
 pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
     let Some(area) = state.layout.keys else { return };
+    if let Some(line) = &state.line {
+        return typed(line, area, canvas);
+    }
     if let Some(notice) = &state.notice {
         let role = match notice.level {
             Level::Info => Role::Accent,
@@ -29,6 +33,28 @@ pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
         x = canvas.text(x + 1, area.y, area.right().saturating_sub(x + 1), &bind.bar, text);
         canvas.hits.add(Rect::new(start, area.y, x - start, 1), Target::Key(bind.action));
         x += 3;
+    }
+}
+
+/// The line being typed.
+fn typed(line: &Line, area: Rect, canvas: &mut Canvas<'_>) {
+    let theme = canvas.theme();
+    let (name, text, error) = (theme.role(Role::Accent), theme.role(Role::Text), theme.role(Role::Error));
+    let what = match line.purpose {
+        Purpose::Search => "search ".to_owned(),
+        Purpose::Token(at) => format!("instead of token {at} "),
+    };
+    let end = area.right().saturating_sub(1);
+    let x = canvas.text(area.x + 1, area.y, end, &what, name);
+    // The end of a long text is what matters: it is where it is typed.
+    let shown = safe(&line.text);
+    let room = usize::from(end.saturating_sub(x + 2));
+    let skip = shown.chars().count().saturating_sub(room);
+    let tail: String = shown.chars().skip(skip).collect();
+    let x = canvas.text(x, area.y, end.saturating_sub(x + 1), &tail, text);
+    canvas.text(x, area.y, 1, " ", theme.selected());
+    if let Some(problem) = &line.error {
+        canvas.text(x + 2, area.y, end.saturating_sub(x + 2), &safe(problem), error);
     }
 }
 

@@ -4,8 +4,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::canvas::{Canvas, width};
-use crate::app::State;
-use crate::app::state::Overlay;
+use crate::app::{Overlay, State};
 use crate::config::theme::{Depth, LEVELS, Role, level};
 
 /// From this width on the step line has room for the legend.
@@ -32,6 +31,12 @@ fn spans(state: &State, canvas: &Canvas<'_>) -> Vec<(String, Style)> {
         }
     };
     let mut out = Vec::new();
+    let ramp = (0..LEVELS as u8).map(|l| (swatch.to_owned(), theme.ramp(l)));
+    let scale = |name: &str, low: &str, high: &str| {
+        let ends = [(format!("{name}{low}"), muted), (high.to_owned(), muted)];
+        let [first, last] = ends;
+        std::iter::once(first).chain(ramp.clone()).chain([last]).collect::<Vec<_>>()
+    };
     match state.overlay {
         Overlay::LastChange => {
             out.push(("early ".to_owned(), muted));
@@ -56,6 +61,13 @@ fn spans(state: &State, canvas: &Canvas<'_>) -> Vec<(String, Style)> {
             out.push(("changed in step ".to_owned(), muted));
             out.extend(entry(step.to_string(), level(step, steps)));
         }
+        overlay if state.run().is_none_or(|run| !overlay.is_known(run)) => {
+            out.push((format!("{}: not known here", overlay.label()), muted));
+        }
+        Overlay::Entropy => out.extend(scale("posterior entropy ", "0", "7+ bits")),
+        Overlay::Surprise => out.extend(scale("judge surprise ", "0", "7+ nats")),
+        Overlay::Probability => out.extend(scale("probability ", "0", "1")),
+        Overlay::JumpProbability => out.extend(scale("jump probability ", "0", "1")),
     }
     out
 }

@@ -21,16 +21,22 @@ pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
     // A text shorter than the panel is wide takes several columns a position.
     let scale = (area.width / map.cols().max(1) as u16).max(1);
     let cursor = state.cursor.map(|at| map.col_of(at));
-    for (row, y) in (0..map.rows()).zip(area.top()..area.bottom()) {
-        label(run, map, row, (area.x, y), canvas);
+    // A budget smaller than the panel is high gets several rows a step.
+    let high = (area.height / map.rows().max(1) as u16).max(1);
+    for (row, y) in (0..map.rows()).zip((area.top()..area.bottom()).step_by(usize::from(high))) {
+        if y + high > area.bottom() {
+            break;
+        }
+        label(run, map, row, (area.x, y + high - 1), canvas);
         for col in 0..map.cols() {
             let x = area.x + col as u16 * scale;
             if x + scale > area.right() {
                 break;
             }
-            cell(run, map, (col, row), Rect::new(x, y, scale, 1), canvas);
+            let place = Rect::new(x, y, scale, high);
+            cell(run, map, (col, row), place, canvas);
             if cursor == Some(col) {
-                canvas.restyle(Rect::new(x, y, scale, 1), canvas.theme().marked());
+                canvas.restyle(place, canvas.theme().marked());
             }
         }
     }
@@ -49,14 +55,19 @@ fn cell(run: &Run, map: &ChangeMap, (col, row): (usize, usize), place: Rect, can
     if cell.changes > 0 {
         // Any change shows; a cell all of whose positions changed in all of its steps is full.
         let full = positions.len().max(1) * (steps.end() + 1 - steps.start()).max(1) as usize;
-        let height = (f64::from(cell.changes) / full as f64 * 8.0).ceil().clamp(1.0, 8.0) as usize;
+        let eighths = usize::from(place.height) * 8;
+        let share = f64::from(cell.changes) / full as f64;
+        let height = (share * eighths as f64).ceil().clamp(1.0, eighths as f64) as usize;
         let style = if *steps.start() <= run.playhead {
             canvas.theme().ramp(level(cell.step, run.steps()))
         } else {
             canvas.theme().role(Role::Faint)
         };
-        for x in place.left()..place.right() {
-            canvas.text(x, place.y, 1, canvas.glyphs().eighths[height - 1], style);
+        for (y, below) in (place.top()..place.bottom()).rev().zip((0..height).step_by(8)) {
+            let glyph = canvas.glyphs().eighths[(height - below).min(8) - 1];
+            for x in place.left()..place.right() {
+                canvas.text(x, y, 1, glyph, style);
+            }
         }
     }
     let target = Target::Cell { position: positions.start, step: *steps.end() };

@@ -2,18 +2,23 @@
 //! outside the buffer it is given, whatever its size.
 
 mod canvas;
+mod charts;
 mod frame;
 mod gauges;
 mod header;
 mod hits;
 mod inspector;
+mod jumps;
 mod keybar;
 pub mod legend;
+mod lists;
 mod map;
 mod number;
 mod passage;
+mod plot;
 pub mod popup;
 mod prompt;
+mod series;
 mod spark;
 mod timeline;
 
@@ -40,9 +45,12 @@ pub fn draw(state: &State, buffer: &mut Buffer) -> HitMap {
     map::draw(state, &mut canvas);
     gauges::draw(state, &mut canvas);
     inspector::draw(state, &mut canvas);
+    jumps::draw(state, &mut canvas);
+    charts::draw(state, &mut canvas);
     timeline::draw(state, &mut canvas);
     keybar::draw(state, &mut canvas);
     prompt::draw(state, &mut canvas);
+    lists::draw(state, &mut canvas);
     popup::draw(state, &mut canvas);
     canvas.hits
 }

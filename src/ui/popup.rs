@@ -13,40 +13,48 @@ use crate::config::keys::Section;
 use crate::config::theme::Role;
 use crate::text::safe;
 
-/// A line: text in a left column, text in a right one.
-struct Row {
-    key: String,
-    text: String,
-    heading: bool,
+/// One line of a window, or of one of its columns.
+enum Row {
+    /// A heading.
+    Heading(String),
+    /// Keys, and what they do.
+    Key(String, String),
+    /// Text across the column.
+    Text(String),
 }
 
 /// Columns of the keys in help.
-const KEYS: usize = 12;
+const KEYS: u16 = 13;
+/// From this width on help has two columns.
+const TWO_COLUMNS: u16 = 104;
 
 /// How far the window can be scrolled.
 pub fn last_scroll(state: &State) -> usize {
-    let Some(popup) = &state.popup else { return 0 };
-    let window = window(state, popup);
-    rows(state, popup, inner(window).width).len().saturating_sub(usize::from(inner(window).height))
+    let Some(popup @ (Popup::Help | Popup::Message { .. })) = &state.popup else { return 0 };
+    let inner = inner(window(state, popup));
+    lines(state, popup, inner.width).len().saturating_sub(usize::from(inner.height))
 }
 
 pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
-    let Some(popup) = &state.popup else { return };
+    let Some(popup @ (Popup::Help | Popup::Message { .. })) = &state.popup else { return };
     let window = window(state, popup).intersection(canvas.area());
     canvas.fill(window, canvas.theme().raised());
     frame::around(canvas, window);
     let title = match popup {
-        Popup::Help => "help".to_owned(),
         Popup::Message { title, .. } => safe(title).into_owned(),
+        _ => "help".to_owned(),
     };
     frame::title(canvas, window, window.y, &title);
     canvas.hits.add(window, Target::Popup);
     let inner = inner(window);
-    let rows = rows(state, popup, inner.width);
-    let last = rows.len().saturating_sub(usize::from(inner.height));
+    let lines = lines(state, popup, inner.width);
+    let last = lines.len().saturating_sub(usize::from(inner.height));
     let scroll = state.popup_scroll.min(last);
-    for (row, y) in rows.iter().skip(scroll).zip(inner.top()..inner.bottom()) {
-        draw_row(row, inner, y, canvas);
+    for (line, y) in lines.iter().skip(scroll).zip(inner.top()..inner.bottom()) {
+        for (x, row) in line {
+            let column = Rect { x: inner.x + x, width: inner.width.saturating_sub(*x), y, height: 1 };
+            draw_row(row, column, canvas);
+        }
     }
     if last > 0 {
         let end = window.right().saturating_sub(2);
@@ -59,34 +67,32 @@ pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
     }
 }
 
-fn draw_row(row: &Row, area: Rect, y: u16, canvas: &mut Canvas<'_>) {
+fn draw_row(row: &Row, area: Rect, canvas: &mut Canvas<'_>) {
     let theme = canvas.theme();
-    if row.heading {
-        let style = theme.role(Role::Text).add_modifier(Modifier::BOLD);
-        canvas.text(area.x, y, area.width, &row.text, style);
-        return;
+    match row {
+        Row::Heading(text) => {
+            let style = theme.role(Role::Text).add_modifier(Modifier::BOLD);
+            canvas.text(area.x, area.y, area.width, text, style);
+        }
+        Row::Key(keys, text) => {
+            canvas.text(area.x, area.y, area.width.min(KEYS), keys, theme.role(Role::Accent));
+            canvas.text(area.x + KEYS, area.y, area.width.saturating_sub(KEYS), text, Style::new());
+        }
+        Row::Text(text) => drop(canvas.text(area.x, area.y, area.width, text, Style::new())),
     }
-    let mut x = area.x;
-    if !row.key.is_empty() {
-        canvas.text(x, y, area.width, &row.key, theme.role(Role::Accent));
-    }
-    if row.key != NO_KEYS {
-        x += KEYS as u16 + 1;
-    }
-    canvas.text(x, y, area.right().saturating_sub(x), &row.text, Style::new());
 }
-
-/// Marks rows without a column for keys.
-const NO_KEYS: &str = "\0";
 
 fn window(state: &State, popup: &Popup) -> Rect {
     let screen = state.layout.screen;
-    let (width, lines) = match popup {
-        Popup::Help => (72, usize::MAX),
+    let (width, rows) = match popup {
         Popup::Message { text, .. } => (64, wrap(text, 60.min(usize::from(screen.width.saturating_sub(4)))).len()),
+        _ if screen.width >= TWO_COLUMNS + 6 => (136, usize::MAX),
+        _ => (76, usize::MAX),
     };
     let width = width.min(screen.width);
-    let height = (lines.saturating_add(2).min(usize::from(u16::MAX)) as u16).min(screen.height.saturating_sub(2));
+    // Help is as high as it needs to be, and no higher than the screen.
+    let rows = if rows == usize::MAX { lines(state, popup, width.saturating_sub(4)).len() } else { rows };
+    let height = (rows.min(500) as u16 + 2).min(screen.height.saturating_sub(2));
     Rect { x: (screen.width - width) / 2, y: (screen.height - height) / 2, width, height }
 }
 
@@ -99,48 +105,73 @@ fn inner(window: Rect) -> Rect {
     }
 }
 
-fn rows(state: &State, popup: &Popup, width: u16) -> Vec<Row> {
+/// The lines of a window; a line is one row, or one a column.
+type Line = Vec<(u16, Row)>;
+
+fn lines(state: &State, popup: &Popup, width: u16) -> Vec<Line> {
     match popup {
-        Popup::Help => help(state, usize::from(width)),
-        Popup::Message { text, .. } => plain(text, usize::from(width)).collect(),
+        Popup::Message { text, .. } => across(plain(text, width)).collect(),
+        _ => help(state, width),
     }
 }
 
-fn plain(text: &str, width: usize) -> impl Iterator<Item = Row> {
-    wrap(text, width).into_iter().map(|text| Row { key: NO_KEYS.to_owned(), text, heading: false })
+fn across(rows: impl IntoIterator<Item = Row>) -> impl Iterator<Item = Line> {
+    rows.into_iter().map(|row| vec![(0, row)])
 }
 
-fn help(state: &State, width: usize) -> Vec<Row> {
-    let blank = || Row { key: String::new(), text: String::new(), heading: false };
-    let mut rows: Vec<Row> = plain(ABOUT, width).collect();
-    for section in state.looks.keymap.sections() {
-        rows.push(blank());
-        rows.extend(section_rows(section, width));
-    }
-    rows.push(blank());
-    rows.extend(plain(MOUSE, width));
-    rows
+fn plain(text: &str, width: u16) -> Vec<Row> {
+    wrap(text, usize::from(width)).into_iter().map(Row::Text).collect()
 }
 
 const ABOUT: &str = "A few-step diffusion language model writes the whole text at once: every step may change every \
-token. A token's colour is the step of its last change; what changed in the step on screen is set off.";
+token. A token's colour is the step of its last change, early to late; what changed in the step on screen is set off. \
+Other overlays colour by other numbers; the legend says which.";
+
+const MARKS: &str = "On the timeline ▾ marks the step after which perplexity fell most, ▲ one after which it rose, ↻ the last step \
+of a uniform source: it draws every position afresh. In the map a bar is the share of a place that a step changed.";
 
 const MOUSE: &str = "Mouse: click a token, a step of the timeline, a place of the map or a hint of the bottom line; drag \
 along the timeline; the wheel scrolls the text and, over timeline and map, moves in time.";
 
-fn section_rows(section: &Section, width: usize) -> Vec<Row> {
-    let mut rows = vec![Row {
-        key: String::new(),
-        text: match section.mode {
-            Mode::Main => section.name.clone(),
-            Mode::Popup | Mode::Prompt => format!("{} (while open)", section.name),
-        },
-        heading: true,
-    }];
+fn help(state: &State, width: u16) -> Vec<Line> {
+    let columns = if width >= TWO_COLUMNS { 2 } else { 1 };
+    let gap = 3;
+    let column = (width - gap * (columns - 1)) / columns;
+    let mut sides: [Vec<Row>; 2] = [Vec::new(), Vec::new()];
+    for section in state.looks.keymap.sections() {
+        // The shorter column takes the next section.
+        let side = usize::from(columns == 2 && sides[1].len() < sides[0].len());
+        sides[side].extend(section_rows(section, column));
+        sides[side].push(Row::Text(String::new()));
+    }
+    let [left, right] = sides;
+    let mut out: Vec<Line> = across(plain(ABOUT, width)).collect();
+    out.push(Vec::new());
+    let (mut left, mut right) = (left.into_iter(), right.into_iter());
+    loop {
+        let pair = [(0, left.next()), (column + gap, right.next())];
+        let line: Line = pair.into_iter().filter_map(|(x, row)| Some((x, row?))).collect();
+        if line.is_empty() {
+            break;
+        }
+        out.push(line);
+    }
+    out.extend(across(plain(MARKS, width)));
+    out.push(Vec::new());
+    out.extend(across(plain(MOUSE, width)));
+    out
+}
+
+fn section_rows(section: &Section, width: u16) -> Vec<Row> {
+    let name = &section.name;
+    let mut rows = vec![Row::Heading(match section.mode {
+        Mode::Main => name.clone(),
+        _ => format!("{name} (while open)"),
+    })];
     for bind in section.binds.iter().filter(|b| !b.text.is_empty()) {
         let mut keys = if bind.chords.is_empty() { "–".to_owned() } else { bind.keys() };
-        for line in wrap(&bind.text, width.saturating_sub(KEYS + 1).max(8)) {
-            rows.push(Row { key: std::mem::take(&mut keys), text: line, heading: false });
+        for line in wrap(&bind.text, usize::from(width.saturating_sub(KEYS).max(8))) {
+            rows.push(Row::Key(std::mem::take(&mut keys), line));
         }
     }
     if !section.note.is_empty() {
@@ -150,7 +181,7 @@ fn section_rows(section: &Section, width: usize) -> Vec<Row> {
 }
 
 /// Own sentences and errors, broken at spaces; what is longer than a line is cut into pieces.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let text = safe(text);
     let width = width.max(1);
     let mut lines = vec![String::new()];

@@ -8,6 +8,7 @@ use super::spark::{self, Bars};
 use super::{legend, number};
 use crate::app::{Run, State, Target};
 use crate::config::theme::{Role, level};
+use crate::model::Source;
 
 pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
     let Some(run) = state.run() else { return };
@@ -104,6 +105,7 @@ fn bar(state: &State, run: &Run, (x, y, cells): (u16, u16, u16), canvas: &mut Ca
         canvas.hits.add(Rect::new(x + cell, y - rows, 1, rows + 1), Target::Step(step));
     }
     canvas.hits.add(Rect::new(x - 1, y - rows, 1, rows + 1), Target::Step(0));
+    markers(run, (x, y, cells), canvas);
     if let Some(area) = state.layout.bars {
         let most = (1..=run.newest()).map(|s| run.timeline.changed_count(s)).max().unwrap_or(0).max(1);
         let bars = Bars { steps, playhead: run.playhead, later: true, rows };
@@ -112,4 +114,39 @@ fn bar(state: &State, run: &Run, (x, y, cells): (u16, u16, u16), canvas: &mut Ca
             (count > 0).then(|| count as f64 / most as f64)
         });
     }
+}
+
+/// Marks on the bar: where perplexity rose, where it fell most, and the last step of a uniform source, which draws every
+/// position afresh.
+fn markers(run: &Run, (x, y, cells): (u16, u16, u16), canvas: &mut Canvas<'_>) {
+    let steps = run.steps();
+    // The last cell that covers a step.
+    let column = |step: u32| (0..cells).rev().find(|&c| spark::steps_of(c, cells, steps).contains(&step));
+    let (warn, accent) = (canvas.theme().role(Role::Warn), canvas.theme().role(Role::Accent));
+    let glyphs = canvas.glyphs();
+    let mut marks: Vec<(u32, &str, Style)> = Vec::new();
+    if run.timeline.meta().model.source == Source::Uniform && steps > 1 {
+        marks.push((steps, glyphs.play[3], accent));
+    }
+    let (rises, fall) = perplexity_jumps(run);
+    marks.extend(fall.map(|step| (step, glyphs.head[1], accent)));
+    marks.extend(rises.into_iter().map(|step| (step, glyphs.head[0], warn)));
+    for (step, glyph, style) in marks {
+        if let Some(cell) = column(step) {
+            let style = style.bg(canvas.theme().base().bg.unwrap_or_default());
+            canvas.text(x + cell, y, 1, glyph, style);
+        }
+    }
+}
+
+/// The steps after which perplexity is a tenth higher than before, and the one after which it fell most, if by half.
+fn perplexity_jumps(run: &Run) -> (Vec<u32>, Option<u32>) {
+    let ratio = |step: u32| {
+        let (before, after) = (run.timeline.perplexity(step - 1)?, run.timeline.perplexity(step)?);
+        Some(after / before).filter(|r| r.is_finite())
+    };
+    let known: Vec<(u32, f64)> = (1..=run.newest()).filter_map(|s| Some((s, ratio(s)?))).collect();
+    let rises = known.iter().filter(|(_, r)| *r > 1.1).map(|(s, _)| *s).collect();
+    let fall = known.iter().filter(|(_, r)| *r < 0.5).min_by(|a, b| a.1.total_cmp(&b.1)).map(|(s, _)| *s);
+    (rises, fall)
 }

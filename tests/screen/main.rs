@@ -2,6 +2,7 @@
 
 mod fixture;
 mod hostile;
+mod insight;
 mod script;
 mod shots;
 mod storms;

@@ -544,16 +544,7 @@ fn old_runs_are_let_go_when_memory_is_short() {
     let each = runs[0].timeline.memory();
     let mut state_runs = fewstep::app::Runs::default();
     for run in runs {
-        state_runs.push(fewstep::app::Run {
-            id: run.id,
-            config: run.config.clone(),
-            timeline: run.timeline.clone(),
-            playhead: 0,
-            ahead: 0,
-            told: 0,
-            prompt: run.prompt.clone(),
-            failed: None,
-        });
+        state_runs.push(fewstep::app::Run::new(run.id, run.timeline.clone(), ""));
     }
     let gone = state_runs.trim(each * 2 + each / 2);
     assert!(gone >= 2 && state_runs.all().len() == 5 - gone);

@@ -25,21 +25,12 @@ pub(in crate::app) fn begin(state: &mut State, config: RunConfig, prompt: &str, 
         Err(error) => return message(state, "this run cannot be made", error.to_string()),
     };
     let id = state.runs.next_id();
-    let meta = RunMeta::new(id, config.clone(), Arc::new(ModelMeta::from(&live.spec)));
+    let meta = RunMeta::new(id, config, Arc::new(ModelMeta::from(&live.spec)));
     let timeline = match Timeline::new(meta, noise) {
         Ok(timeline) => timeline,
         Err(error) => return message(state, "this run cannot be made", error.to_string()),
     };
-    state.runs.push(Run {
-        id,
-        config,
-        timeline,
-        playhead: 0,
-        ahead: 0,
-        told: 0,
-        prompt: Arc::from(prompt),
-        failed: None,
-    });
+    state.runs.push(Run::new(id, timeline, prompt));
     state.passage.clear();
     time::play(state);
     trim(state);
@@ -49,11 +40,10 @@ pub(in crate::app) fn begin(state: &mut State, config: RunConfig, prompt: &str, 
 
 /// A run made elsewhere.
 pub(super) fn add(state: &mut State, timeline: Timeline) {
-    let config = timeline.meta().config.clone();
     let first = state.runs.all().is_empty();
     let on_screen = state.runs.index();
     let id = state.runs.next_id();
-    state.runs.push(Run { id, config, timeline, playhead: 0, ahead: 0, told: 0, prompt: Arc::from(""), failed: None });
+    state.runs.push(Run::new(id, timeline, ""));
     // The first of a trace is shown; the others wait their turn.
     if first {
         time::play(state);
@@ -63,9 +53,11 @@ pub(super) fn add(state: &mut State, timeline: Timeline) {
 }
 
 /// The oldest runs go when memory is short.
-fn trim(state: &mut State) {
+pub(super) fn trim(state: &mut State) {
     let gone = state.runs.trim(MEMORY);
     if gone > 0 {
+        let runs = &state.runs;
+        state.ghost_scores.retain(|(run, _), _| runs.by_id(*run).is_some());
         let runs = if gone == 1 { "the oldest run was" } else { "the oldest runs were" };
         notify(state, Level::Info, format!("{runs} let go: {} MiB are kept", MEMORY >> 20));
     }
@@ -113,7 +105,7 @@ fn budget(state: &mut State, mut config: RunConfig, steps: usize, effects: &mut 
 }
 
 /// Puts another run on screen, where it was left.
-fn select(state: &mut State, index: Option<usize>) {
+pub(super) fn select(state: &mut State, index: Option<usize>) {
     if let Some(index) = index.filter(|&i| i < state.runs.all().len()) {
         state.play.on = false;
         state.runs.select(index);
@@ -134,6 +126,11 @@ pub(super) fn event(state: &mut State, event: Event) {
                 // A trace may hold the perplexity alone.
                 let nll = Some(nll).filter(|nll| !nll.is_empty());
                 run.timeline.set_score(step, Score { perplexity, nll });
+            }
+        }
+        Event::GhostScore { run, step, perplexity } => {
+            if state.runs.by_id(run).is_some() {
+                state.ghost_scores.insert((run, step), perplexity);
             }
         }
         Event::Failed { run, part, message } => failed(state, run, part, &message),

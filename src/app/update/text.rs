@@ -1,7 +1,10 @@
-//! The token cursor, scrolling, and what the colours mean.
+//! The token cursor, and scrolling.
 
 use super::super::Action;
-use super::super::state::{Overlay, State};
+use super::super::msg::Level;
+use super::super::state::State;
+use super::notify;
+use crate::text::Kind;
 
 pub(super) fn act(state: &mut State, action: Action) {
     match action {
@@ -11,11 +14,12 @@ pub(super) fn act(state: &mut State, action: Action) {
         Action::CursorDown => by_line(state, 1),
         Action::PageUp => state.passage.page(-1),
         Action::PageDown => state.passage.page(1),
-        Action::Overlay => {
-            let all = Overlay::ALL;
-            let at = all.iter().position(|o| *o == state.overlay).unwrap_or(0);
-            state.overlay = all[(at + 1) % all.len()];
-        }
+        Action::WordBefore => jump(state, -1, &words(state), "no word"),
+        Action::WordAfter => jump(state, 1, &words(state), "no word"),
+        Action::ChangedBefore => jump(state, -1, &changed(state), "nothing changed"),
+        Action::ChangedAfter => jump(state, 1, &changed(state), "nothing changed"),
+        Action::LateBefore => jump(state, -1, &late(state), "nothing changed late"),
+        Action::LateAfter => jump(state, 1, &late(state), "nothing changed late"),
         _ => {}
     }
 }
@@ -62,4 +66,47 @@ fn by_line(state: &mut State, by: isize) {
             return put(state, position);
         }
     }
+}
+
+/// The cursor to the next of some positions, around the end.
+pub(super) fn jump(state: &mut State, by: isize, positions: &[u32], none: &str) {
+    // Without a cursor the first in sight, whichever way.
+    let at = state.cursor;
+    let found = match at {
+        None => positions.iter().find(|p| **p >= start(state)).or(positions.first()),
+        Some(at) if by > 0 => positions.iter().find(|p| **p > at).or(positions.first()),
+        Some(at) => positions.iter().rev().find(|p| **p < at).or(positions.last()),
+    };
+    match found {
+        Some(&position) => put(state, position),
+        None => notify(state, Level::Info, format!("{none} in this frame")),
+    }
+}
+
+/// Positions that begin a word: after a space, or at the start of a line.
+fn words(state: &State) -> Vec<u32> {
+    let mut words = Vec::new();
+    let mut fresh = true;
+    for glyph in state.passage.wrapped().lines.iter().flat_map(|l| &l.glyphs) {
+        let blank = glyph.text.trim().is_empty();
+        let begins = (fresh || glyph.text.starts_with(' ')) && !blank;
+        if begins && words.last() != Some(&glyph.pos) {
+            words.push(glyph.pos);
+        }
+        fresh = glyph.text.ends_with(' ') || matches!(glyph.kind, Kind::Newline | Kind::Eos);
+    }
+    words
+}
+
+fn changed(state: &State) -> Vec<u32> {
+    state.run().map(|run| run.timeline.changed(run.playhead).to_vec()).unwrap_or_default()
+}
+
+/// Positions whose last change was in the last quarter of the budget.
+fn late(state: &State) -> Vec<u32> {
+    let (Some(run), Some(frame)) = (state.run(), state.passage.frame()) else {
+        return Vec::new();
+    };
+    let from = run.steps() - run.steps() / 4;
+    (0..).zip(frame.last_change.iter()).filter(|(_, step)| **step > 0 && **step >= from).map(|(p, _)| p).collect()
 }

@@ -131,8 +131,13 @@ pub(super) fn ask_engine(state: &mut State, effects: &mut Vec<Effect>) {
         }
     } else if wanted > newest {
         live.engine_run = Some(run.id);
+        // What the judge still had to say about other runs is forgotten with them.
+        state.score_asked.clear();
         run.told = wanted;
-        let from = (newest > 0).then(|| (newest, run.timeline.ids(newest).to_vec()));
+        // A branch goes on from its frame even where that is the noise: it may have been edited.
+        let branch = run.timeline.meta().parent.is_some();
+        run.first = newest;
+        let from = (newest > 0 || branch).then(|| (newest, run.timeline.ids(newest).to_vec()));
         effects.push(Effect::Engine(Command::Start(Start {
             run: run.id,
             config: run.config.clone(),

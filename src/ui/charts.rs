@@ -1,0 +1,90 @@
+//! Charts over steps: this run in the accent, earlier ones faint behind it, and the values at the playhead.
+
+use ratatui::layout::Rect;
+
+use super::canvas::Canvas;
+use super::plot::Dots;
+use super::series::{Series, share};
+use crate::app::{Run, Side, State, Target};
+use crate::config::theme::Role;
+
+/// Rows of a chart, its title included.
+const LEAST: u16 = 3;
+/// Columns of the labels on the axis.
+const LABELS: u16 = 7;
+/// Earlier runs drawn, the newest of them.
+const EARLIER: usize = 6;
+
+pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
+    let (Some(area), Some(run), Side::Charts) = (state.layout.lower, state.run(), state.side) else {
+        return;
+    };
+    let others: Vec<&Run> = state.runs.all().iter().filter(|r| r.id < run.id).rev().take(EARLIER).collect();
+    let rows = area.height.saturating_sub(1);
+    let count = (rows / LEAST).clamp(1, Series::ALL.len() as u16);
+    let height = rows / count;
+    for (series, i) in Series::ALL.into_iter().zip(0..count) {
+        let place = Rect { y: area.y + i * height, height, ..area };
+        chart(series, run, &others, place, canvas);
+    }
+    axis(run, Rect { y: area.bottom().saturating_sub(1), height: 1, ..area }, canvas);
+}
+
+/// The part of a panel that holds the plots.
+fn plot_area(area: Rect) -> Rect {
+    Rect { x: area.x + LABELS + 1, width: area.width.saturating_sub(LABELS + 2), ..area }
+}
+
+fn chart(series: Series, run: &Run, others: &[&Run], area: Rect, canvas: &mut Canvas<'_>) {
+    let theme = canvas.theme();
+    let (text, muted, faint, accent) =
+        (theme.role(Role::Text), theme.role(Role::Muted), theme.role(Role::Faint), theme.role(Role::Accent));
+    let x = canvas.text(area.x + 1, area.y, area.width.saturating_sub(2), series.name(), muted);
+    let value = series.height(run, run.playhead).map_or_else(|| "–".to_owned(), |h| series.label(h));
+    canvas.text(x + 1, area.y, area.right().saturating_sub(x + 2), &value, text);
+    let plot = plot_area(Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area });
+    if plot.is_empty() {
+        return;
+    }
+    for y in plot.top()..plot.bottom() {
+        canvas.text(plot.x - 1, y, 1, canvas.glyphs().line[1], faint);
+    }
+    let Some(range) = series.range(others.iter().copied().chain([run])) else { return };
+    let labels = [(plot.top(), range.1), (plot.bottom() - 1, range.0)];
+    for (y, height) in &labels[..if plot.height > 1 { 2 } else { 1 }] {
+        canvas.right(area.x, plot.x - 1, *y, &series.label(*height), muted);
+    }
+    playhead(run, plot, canvas);
+    let line = |run: &Run| {
+        let mut dots = Dots::new(plot);
+        let along = |step: u32| f64::from(step) / f64::from(run.steps().max(1));
+        let known = (0..=run.newest()).filter_map(|s| Some((along(s), share(series.height(run, s)?, range))));
+        dots.line(known);
+        dots
+    };
+    for other in others.iter().rev() {
+        line(other).draw(canvas, faint);
+    }
+    line(run).draw(canvas, accent);
+}
+
+/// A column through the plot at the playhead; a click on a column goes to its step.
+fn playhead(run: &Run, plot: Rect, canvas: &mut Canvas<'_>) {
+    let steps = run.steps().max(1);
+    let last = f64::from(plot.width.saturating_sub(1).max(1));
+    let head = (f64::from(run.playhead) / f64::from(steps) * last).round() as u16;
+    let style = canvas.theme().marked();
+    canvas.restyle(Rect { x: plot.x + head.min(plot.width - 1), width: 1, ..plot }, style);
+    for column in 0..plot.width {
+        let step = (f64::from(column) / last * f64::from(steps)).round() as u32;
+        canvas.hits.add(Rect { x: plot.x + column, width: 1, ..plot }, Target::Step(step));
+    }
+}
+
+fn axis(run: &Run, area: Rect, canvas: &mut Canvas<'_>) {
+    let plot = plot_area(area);
+    let muted = canvas.theme().role(Role::Muted);
+    canvas.text(plot.x, plot.y, plot.width, "0", muted);
+    canvas.text(plot.x + plot.width / 2 - 2.min(plot.width / 2), plot.y, 4, "step", muted);
+    canvas.right(plot.x + 1, plot.right(), plot.y, &run.steps().to_string(), muted);
+}
