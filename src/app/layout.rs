@@ -126,13 +126,12 @@ impl Layout {
         }
         if side.is_none() && wanted.asked {
             // Without a side the panel takes the place of the map; where there is none, that of the text.
-            (passage, map, lower) = match (main, passage.height) {
-                (Some(_), 12..) => {
-                    let whole = map.map_or(passage, |map| Rect { height: passage.height + 1 + map.height, ..passage });
-                    let (upper, below) = split(whole, whole.height * 3 / 5);
-                    (upper, None, Some(below))
-                }
-                _ => (Rect { height: 0, ..passage }, None, Some(passage)),
+            let whole = map.map_or(passage, |map| Rect { height: passage.height + 1 + map.height, ..passage });
+            (passage, map, lower) = if main.is_some() && whole.height >= 16 {
+                let (upper, below) = split(whole, whole.height * 3 / 5);
+                (upper, None, Some(below))
+            } else {
+                (Rect { height: 0, ..whole }, None, Some(whole))
             };
         }
         Self {

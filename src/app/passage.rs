@@ -135,6 +135,9 @@ impl Passage {
 
     /// Scrolls as little as needed to have position `position` in sight.
     pub fn reveal(&mut self, position: u32) {
+        if self.rows == 0 {
+            return;
+        }
         if let Some((line, _)) = self.wrapped.locate(position) {
             self.scroll = self.scroll.clamp((line + 1).saturating_sub(self.rows), line);
         }

@@ -136,7 +136,7 @@ fn main(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         | Action::Ghost
         | Action::Diff => panels::act(state, action),
         Action::Pin | Action::Noise | Action::Swap | Action::Replace | Action::StepReroll | Action::Branch => {
-            whatif::act(state, action, effects)
+            whatif::act(state, action, effects);
         }
         Action::WhatIf | Action::RunList | Action::Grid => list::open(state, action),
         Action::Prompt => prompt::open(state),

@@ -288,10 +288,11 @@ impl Screen {
     /// Takes the terminal over after something else had it, and draws everything anew.
     fn retake(&mut self) -> Result<(), Error> {
         self.guard.enter().map_err(|error| terminal(&error))?;
-        self.terminal.clear().map_err(|error| terminal(&error))?;
         self.urgent = true;
         // The window may have changed meanwhile; this also marks the session for drawing.
         let size = self.terminal.size().unwrap_or_default();
+        // `Terminal::clear` would ask the terminal where its cursor is, and the answer would arrive among the keys.
+        self.terminal.resize(size.into()).map_err(|error| terminal(&error))?;
         self.take(Msg::Resize(size.width, size.height))
     }
 

@@ -32,6 +32,11 @@ pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
     let from = run.timeline.t(run.playhead.saturating_sub(1));
     let times = format!("t {from:.3} {arrow} {:.3}", run.timeline.t(run.playhead));
     line(canvas, &format!("step {}   {times}", run.playhead), text);
+    // A low panel keeps to what the others compare.
+    if area.height < 10 {
+        let left = Rect { y, height: area.bottom().saturating_sub(y), ..area };
+        return bars(run, &jumps, left, canvas);
+    }
     let kappa = (number::fixed(jumps.kappa.into(), 3), number::fixed(jumps.kappa_next.into(), 3));
     line(canvas, &format!("schedule {} {arrow} {}", kappa.0, kappa.1), muted);
     line(canvas, &format!("cumulative scalar {}", number::fixed(jumps.scalar.into(), 3)), muted);

@@ -33,7 +33,7 @@ fn spans(state: &State, canvas: &Canvas<'_>) -> Vec<(String, Style)> {
     let mut out = Vec::new();
     let ramp = (0..LEVELS as u8).map(|l| (swatch.to_owned(), theme.ramp(l)));
     let scale = |name: &str, low: &str, high: &str| {
-        let ends = [(format!("{name}{low}"), muted), (high.to_owned(), muted)];
+        let ends = [(format!("{name}{low} "), muted), (format!(" {high}"), muted)];
         let [first, last] = ends;
         std::iter::once(first).chain(ramp.clone()).chain([last]).collect::<Vec<_>>()
     };

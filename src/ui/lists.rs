@@ -1,5 +1,7 @@
 //! Windows with rows: the runs, what-if, and the editor of times.
 
+use std::fmt::Write as _;
+
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
@@ -52,7 +54,7 @@ fn runs(state: &State, canvas: &mut Canvas<'_>) {
     let inner = window(state, "runs", tree.len() + 1, canvas);
     let muted = canvas.theme().role(Role::Muted);
     let head =
-        line(inner.width, "run", ["steps", "solver", "seed", "perplexity", "entropy", "ms/step"].map(str::to_owned));
+        line(inner.width, "run", &["steps", "solver", "seed", "perplexity", "entropy", "ms/step"].map(str::to_owned));
     canvas.text(inner.x, inner.y, inner.width, &head, muted);
     let rows = usize::from(inner.height.saturating_sub(1));
     let first = (state.row + 1).saturating_sub(rows);
@@ -60,7 +62,7 @@ fn runs(state: &State, canvas: &mut Canvas<'_>) {
     for ((i, (index, depth)), y) in tree.iter().enumerate().skip(first).zip(inner.y + 1..inner.bottom()) {
         let run = &runs[*index];
         let bold = if *index == state.runs.index() { Modifier::BOLD } else { Modifier::empty() };
-        let text = line(inner.width, &name(run, *index, *depth), numbers(run));
+        let text = line(inner.width, &name(run, *index, *depth), &numbers(run));
         row(canvas, inner, y, i, i == state.row, &text, Style::new().add_modifier(bold));
     }
 }
@@ -89,7 +91,7 @@ fn numbers(run: &Run) -> [String; 6] {
 }
 
 /// A line of the table; narrow windows leave out what is last.
-fn line(width: u16, name: &str, cells: [String; 6]) -> String {
+fn line(width: u16, name: &str, cells: &[String; 6]) -> String {
     let widths = [9, 18, 8, 11, 8, 8];
     let mut out = format!("{name:<16}");
     for (cell, wide) in cells.iter().zip(widths) {
@@ -97,7 +99,8 @@ fn line(width: u16, name: &str, cells: [String; 6]) -> String {
             break;
         }
         let short: String = cell.chars().take(wide - 1).collect();
-        out.push_str(&format!("{short:>wide$}"));
+        // Writing to a string cannot fail.
+        let _ = write!(out, "{short:>wide$}");
     }
     out
 }

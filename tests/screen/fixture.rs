@@ -76,12 +76,10 @@ pub(crate) fn vocab() -> (Vocab, Vec<u32>) {
         push((*other).to_owned(), &mut words);
     }
     let mut vocab = Vocab::from_entries((0..).zip(words.iter().cloned()));
-    let mut next = words.len() as u32;
-    for bytes in
-        [&b"\x1b"[..], b"\x07", b"\xe2", b"\x82", b"\xac", "\u{202e}".as_bytes(), "\u{200b}".as_bytes(), b"\r", b"\t"]
-    {
-        vocab.insert(next, bytes);
-        next += 1;
+    let nasty =
+        [&b"\x1b"[..], b"\x07", b"\xe2", b"\x82", b"\xac", "\u{202e}".as_bytes(), "\u{200b}".as_bytes(), b"\r", b"\t"];
+    for (id, bytes) in (words.len() as u32..).zip(nasty) {
+        vocab.insert(id, bytes);
     }
     vocab.set_eos(Some(0));
     (vocab, story)
@@ -258,7 +256,7 @@ impl World {
         for position in (0..self.ids.len() as u32).filter(|p| !frozen(*p)) {
             let draw = mix(u64::from(position), u64::from(step), job.config.seed);
             // A token leaves with probability 1/(steps left), mostly for the story.
-            if draw % u64::from(steps - step + 1) != 0 {
+            if !draw.is_multiple_of(u64::from(steps - step + 1)) {
                 continue;
             }
             let wild = mix(draw, 1, 0) % 100 < u64::from(60 * (steps - step) / steps);

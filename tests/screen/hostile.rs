@@ -97,7 +97,7 @@ fn messages_prompts_and_names_are_made_harmless() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn any_vocabulary_at_any_width(entries in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..6), 1..40), width in 40_u16..140) {
         let mut vocab = Vocab::empty();

@@ -209,6 +209,28 @@ fn dump() {
         world.key("?");
         write(&format!("{name}-help"), &mut world);
     }
+    let mut world = World::new(120, 36, 8);
+    world.ready();
+    world.finish();
+    for (name, keys) in [
+        ("token", "3 j j l l"),
+        ("jumps", "J"),
+        ("charts", "C"),
+        ("ghost", "f"),
+        ("entropy", "f o o o"),
+        ("surprise", "o o"),
+        ("times", "o o t p down"),
+        ("what-if", "esc l p l a b right down right"),
+    ] {
+        world.keys(keys);
+        write(name, &mut world);
+    }
+    world.keys("enter");
+    world.finish();
+    world.keys("6 i");
+    write("branch", &mut world);
+    world.key("u");
+    write("runs", &mut world);
     for (width, height) in [(80, 24), (40, 10), (200, 60)] {
         let mut world = World::new(width, height, 8);
         world.ready();

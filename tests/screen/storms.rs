@@ -99,7 +99,7 @@ fn check(world: &mut World) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn any_storm_is_weathered(storms in prop::collection::vec(storm(), 1..60)) {
         let mut world = World::new(120, 36, 8);
@@ -138,4 +138,30 @@ fn a_buffer_smaller_or_larger_than_the_state_says_is_drawn_all_the_same() {
         world.session.draw(&mut Buffer::empty(Rect::new(0, 0, width, height)));
     }
     assert!(world.session.wake_at().expect("a notice goes away") >= Duration::from_secs(3));
+}
+
+/// Not a test of anything: how long drawing takes, for the largest run on a large screen.
+#[test]
+#[ignore = "measures time"]
+fn draw_time() {
+    let config = fewstep::flow::RunConfig::new(7, 1024, 1024);
+    let theme = fewstep::config::Theme::dark(fewstep::config::Depth::True);
+    let mut world = World::with(200, 60, config, crate::fixture::looks(theme));
+    world.ready();
+    while world.compute() {}
+    for (name, keys) in [("token", "5 l"), ("jumps", "J"), ("charts", "C"), ("diff", "r { d"), ("ghost", "f")] {
+        world.keys(keys);
+        let start = std::time::Instant::now();
+        for _ in 0..50 {
+            world.buffer();
+        }
+        let draw = start.elapsed() / 50;
+        let start = std::time::Instant::now();
+        for _ in 0..25 {
+            world.keys("left right");
+        }
+        println!("{name}: draw {draw:?}, a step of the playhead {:?}", start.elapsed() / 50);
+    }
+    let memory: usize = world.session.state().runs.all().iter().map(|run| run.timeline.memory()).sum();
+    println!("{} MiB of frames", memory >> 20);
 }
