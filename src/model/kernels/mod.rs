@@ -8,10 +8,10 @@
 //! | `Bf16Wide` | bf16 | f32 | bf16 elsewhere |
 //! | `F32` | f32 | f32 | f32 |
 //!
-//! From the inside out: [`tiles`] multiplies a few rows by a panel of columns, [`linear`] packs and applies layers,
-//! [`attention`] and [`softmax`] mix positions, [`block`] takes strips of rows through a transformer block,
-//! [`dit`] and [`gpt2`] are the network and the judge. [`math`] and [`row`] are elementwise and plain Rust, compiled
-//! once for each instruction set by a macro in [`isa`].
+//! From the inside out: `tiles` multiplies a few rows by a panel of columns, `linear` packs and applies layers,
+//! `attention` and `softmax` mix positions, `block` takes strips of rows through a transformer block,
+//! `dit` and `gpt2` are the network and the judge. `math` and `row` are elementwise and plain Rust, compiled
+//! once for each instruction set by a macro in `isa`.
 //!
 //! Integer sums are exact and no sum over a layer's inputs is split, so results are the same, bit for bit, on any
 //! number of threads and whichever rows of the head are asked for. They do differ, within rounding, between
