@@ -3,7 +3,7 @@
 use super::aligned::Aligned;
 use super::isa::Isa;
 use super::linear::Scheme;
-use super::math;
+use super::math::{self, Range, RowScale};
 
 /// Rows of activations, quantised or not, each padded to whole groups.
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ pub(crate) struct Acts {
     pub(super) i16: Aligned<i16>,
     pub(super) u8: Aligned<u8>,
     pub(super) bf16: Aligned<u16>,
-    pub(super) scale: Vec<f32>,
+    pub(super) scale: Vec<RowScale>,
 }
 
 impl Acts {
@@ -42,7 +42,7 @@ impl Acts {
             }
         }
         if self.scale.len() < rows {
-            self.scale.resize(rows, 1.0);
+            self.scale.resize(rows, RowScale::default());
         }
         (self.scheme, self.k) = (scheme, k);
     }
@@ -62,16 +62,16 @@ impl Acts {
 
     /// Stores row `r`. A value that is not finite makes the row's results NaN in every scheme.
     pub(crate) fn put(&mut self, isa: Isa, r: usize, x: &mut [f32]) {
-        let peak = if self.scheme.is_int8() { math::peak(isa, x) } else { 0.0 };
-        self.put_with_peak(isa, r, x, peak);
+        let range = if self.scheme.is_int8() { math::range(isa, x) } else { Range::default() };
+        self.put_with_range(isa, r, x, range);
     }
 
-    /// As [`Acts::put`], for a row whose [`math::peak`] is known.
-    pub(crate) fn put_with_peak(&mut self, isa: Isa, r: usize, x: &[f32], peak: f32) {
+    /// As [`Acts::put`], for a row whose [`math::range`] is known.
+    pub(crate) fn put_with_range(&mut self, isa: Isa, r: usize, x: &[f32], range: Range) {
         let (k, from) = (self.k, r * self.stride);
         debug_assert_eq!(x.len(), k);
         let padded = k.next_multiple_of(4);
-        self.scale[r] = 1.0;
+        self.scale[r] = RowScale { scale: 1.0, zero: 0 };
         match self.scheme {
             Scheme::F32 | Scheme::Bf16Wide => {
                 self.f32[from..from + k].copy_from_slice(x);
@@ -80,12 +80,19 @@ impl Acts {
             Scheme::Int8 => {
                 let limit = int8_limit(k) as f32;
                 let out = &mut self.i16[from..from + padded];
-                self.scale[r] = quantise(peak, limit, |factor| math::to_i16(isa, x, factor, &mut out[..k]));
+                let (scale, factor) = scales(range.peak(), limit);
+                math::to_i16(isa, x, factor, &mut out[..k]);
+                self.scale[r].scale = scale;
                 out[k..].fill(0);
             }
             Scheme::Int8Byte => {
                 let out = &mut self.u8[from..from + padded];
-                self.scale[r] = quantise(peak, 127.0, |factor| math::to_u8(isa, x, factor, &mut out[..k]));
+                // Where zero falls depends on the row: after GELU, hardly anything is negative. Both ends may round
+                // away from it, so one step of the 255 is kept back.
+                let (scale, factor) = scales(range.high - range.low, 254.0);
+                let zero = (-range.low * factor).round() as i32;
+                math::to_u8(isa, x, factor, zero, &mut out[..k]);
+                self.scale[r] = RowScale { scale, zero };
                 out[k..].fill(0);
             }
             Scheme::Bf16 => {
@@ -117,13 +124,35 @@ pub(crate) fn int8_limit(k: usize) -> i32 {
     (i32::MAX / (127 * k.max(1) as i32)).min(i32::from(i16::MAX))
 }
 
-/// Chooses the scale that maps the row's peak to `limit`, has `store` round the row, and returns the scale to undo it.
-fn quantise(peak: f32, limit: f32, store: impl FnOnce(f32)) -> f32 {
+/// The scale of values that are rounded to `limit` steps over their `span`, and the factor to round them with; NaN and
+/// 0 where the span is not finite.
+fn scales(span: f32, limit: f32) -> (f32, f32) {
     // Below this the factor would overflow; such rows are zero for every purpose.
-    if peak < 1e-30 {
-        store(0.0);
-        return 0.0;
+    if span < 1e-30 {
+        return (0.0, 0.0);
     }
-    store(if peak.is_finite() { limit / peak } else { 0.0 });
-    peak / limit
+    (span / limit, if span.is_finite() { limit / span } else { 0.0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_hold_any_range_and_its_zero() {
+        for isa in Isa::available() {
+            for (low, high) in [(-1.0, 1.0), (0.0, 3.0), (-0.17, 9.0), (-5.0, 0.0), (-1.0, 1.003), (0.0, 0.0)] {
+                let mut x: Vec<f32> = (0..101).map(|i| low + (high - low) * i as f32 / 100.0).collect();
+                x.extend([0.0, low, high]);
+                let mut acts = Acts::default();
+                acts.shape(Scheme::Int8Byte, 1, x.len());
+                acts.put(isa, 0, &mut x);
+                let RowScale { scale, zero } = acts.scale[0];
+                for (&q, &x) in acts.u8.iter().zip(&x) {
+                    let back = (i32::from(q) - zero) as f32 * scale;
+                    assert!((back - x).abs() <= 0.501 * (high - low) / 254.0, "{isa:?} {low}..{high}: {x} -> {back}");
+                }
+            }
+        }
+    }
 }

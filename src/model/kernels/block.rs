@@ -163,8 +163,8 @@ impl Body {
         layers.up.apply(kernels, &scratch.acts, (0, rows), &mut scratch.work, hidden, inner, Finish::Store);
         scratch.acts.shape(layers.down.scheme(), rows, inner);
         for (r, row) in hidden.chunks_exact_mut(inner).enumerate() {
-            let peak = math::gelu_peak(isa, row);
-            scratch.acts.put_with_peak(isa, r, row, peak);
+            let range = math::gelu_range(isa, row);
+            scratch.acts.put_with_range(isa, r, row, range);
         }
         let (acts, work) = (&scratch.acts, &mut scratch.work);
         layers.down.apply(kernels, acts, (0, rows), work, &mut strip.x, d, mlp.finish());

@@ -128,7 +128,8 @@ pub(crate) struct Linear {
     nr: usize,
     packed: Packed,
     scale: Vec<f32>,
-    offset: Vec<i32>,
+    /// Sums of an output's weights, for activations whose zero is not 0.
+    weights: Vec<i32>,
     bias: Vec<f32>,
 }
 
@@ -150,7 +151,7 @@ impl Linear {
         let padded = n.next_multiple_of(nr);
         let depth = k.next_multiple_of(group);
         let mut scale = vec![0.0; if scheme.is_int8() { padded } else { 0 }];
-        let mut offset = vec![0; if scheme == Scheme::Int8Byte { padded } else { 0 }];
+        let mut weights = vec![0; if scheme == Scheme::Int8Byte { padded } else { 0 }];
         if !bias.is_empty() {
             bias.resize(padded, 0.0);
         }
@@ -192,14 +193,13 @@ impl Linear {
                 for (scale, bits) in scale.iter_mut().zip(scales) {
                     *scale = f32::from_bits(bits.into_inner());
                 }
-                for (offset, sum) in offset.iter_mut().zip(sums) {
-                    // Activations are stored 128 too high.
-                    *offset = 128 * sum.into_inner();
+                for (weights, sum) in weights.iter_mut().zip(sums) {
+                    *weights = sum.into_inner();
                 }
                 Packed::Int8(packed)
             }
         };
-        Self { scheme, n, k, nr, packed, scale, offset, bias }
+        Self { scheme, n, k, nr, packed, scale, weights, bias }
     }
 
     pub(crate) fn scheme(&self) -> Scheme {
@@ -243,7 +243,7 @@ impl Linear {
             let part = |len: usize| start.min(len)..(start + math::SPAN).min(len);
             let columns = Columns {
                 scale: &self.scale[part(self.scale.len())],
-                offset: &self.offset[part(self.offset.len())],
+                sums: &self.weights[part(self.weights.len())],
                 bias: &self.bias[part(self.bias.len())],
             };
             let finish = match finish {

@@ -80,18 +80,33 @@ fn norm_body<const FMA: bool>(x: &[f32], eps: f32, alpha: &[f32], beta: &[f32], 
     }
 }
 
-/// Replaces each value by `f` of it; returns the largest magnitude, or NaN if any value is not finite.
+/// The span of some values, zero included; NaN at both ends if any value is not finite.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Range {
+    pub(crate) low: f32,
+    pub(crate) high: f32,
+}
+
+impl Range {
+    /// The largest magnitude.
+    pub(crate) fn peak(self) -> f32 {
+        self.high.max(-self.low)
+    }
+}
+
+/// Replaces each value by `f` of it; returns the range of the results.
 #[inline(always)]
-fn map_peak(x: &mut [f32], f: impl Fn(f32) -> f32) -> f32 {
-    let mut peak = [0.0f32; LANES];
+fn map_range(x: &mut [f32], f: impl Fn(f32) -> f32) -> Range {
+    let mut low = [0.0f32; LANES];
+    let mut high = [0.0f32; LANES];
     let mut poison = [0.0f32; LANES];
     let (body, tail) = x.as_chunks_mut::<LANES>();
     let mut each = |i: usize, x: &mut f32| {
         *x = f(*x);
-        let a = x.abs();
-        peak[i] = if a > peak[i] { a } else { peak[i] };
+        low[i] = if *x < low[i] { *x } else { low[i] };
+        high[i] = if *x > high[i] { *x } else { high[i] };
         // Zero for finite values, NaN for the others.
-        poison[i] += a * 0.0;
+        poison[i] += *x * 0.0;
     };
     for chunk in body {
         for (i, x) in chunk.iter_mut().enumerate() {
@@ -101,17 +116,18 @@ fn map_peak(x: &mut [f32], f: impl Fn(f32) -> f32) -> f32 {
     for (i, x) in tail.iter_mut().enumerate() {
         each(i, x);
     }
-    fold(peak, f32::max) + fold(poison, |a, b| a + b)
+    let poison = fold(poison, |a, b| a + b);
+    Range { low: fold(low, f32::min) + poison, high: fold(high, f32::max) + poison }
 }
 
 #[inline(always)]
-fn peak_body<const FMA: bool>(x: &mut [f32]) -> f32 {
-    map_peak(x, |x| x)
+fn range_body<const FMA: bool>(x: &mut [f32]) -> Range {
+    map_range(x, |x| x)
 }
 
 #[inline(always)]
-fn gelu_body<const FMA: bool>(x: &mut [f32]) -> f32 {
-    map_peak(x, gelu::<FMA>)
+fn gelu_body<const FMA: bool>(x: &mut [f32]) -> Range {
+    map_range(x, gelu::<FMA>)
 }
 
 /// `round(x · factor)` for results that fit 16 bits.
@@ -129,9 +145,9 @@ fn to_i16_body<const FMA: bool>(x: &[f32], factor: f32, out: &mut [i16]) {
 }
 
 #[inline(always)]
-fn to_u8_body<const FMA: bool>(x: &[f32], factor: f32, out: &mut [u8]) {
+fn to_u8_body<const FMA: bool>(x: &[f32], factor: f32, zero: i32, out: &mut [u8]) {
     for (out, &x) in out.iter_mut().zip(x) {
-        *out = (round::<FMA>(x, factor) + 128) as u8;
+        *out = (round::<FMA>(x, factor) + zero) as u8;
     }
 }
 
@@ -183,8 +199,8 @@ pub(crate) const SPAN: usize = 64;
 pub(crate) struct Columns<'a> {
     /// One a column; empty: 1.
     pub(crate) scale: &'a [f32],
-    /// Subtracted from the sums first; empty: 0.
-    pub(crate) offset: &'a [i32],
+    /// Sums of weights: as often as a row's zero says, they are subtracted first; empty: never.
+    pub(crate) sums: &'a [i32],
     /// Added last; empty: 0.
     pub(crate) bias: &'a [f32],
 }
@@ -208,22 +224,31 @@ impl Sum for f32 {
     }
 }
 
-/// Finishes `sums` (panels of rows of `nr`) into `out`, rows of `stride` of which `width` columns are written;
-/// `row_scale` is one a row.
+/// What undoes the rounding of a row of activations.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RowScale {
+    pub(crate) scale: f32,
+    /// What zero was rounded to.
+    pub(crate) zero: i32,
+}
+
+/// Finishes `sums` (panels of rows of `nr`) into `out`, rows of `stride` of which `width` columns are written.
 #[inline(always)]
 fn finish_body<const FMA: bool, S: Sum>(
     sums: &[S],
     nr: usize,
-    row_scale: &[f32],
+    row_scale: &[RowScale],
     columns: Columns<'_>,
     finish: Finish<'_>,
     out: &mut [f32],
     stride: usize,
     width: usize,
 ) {
-    match nr {
-        16 => finish_span::<FMA, S, 16>(sums, row_scale, columns, finish, out, stride, width),
-        32 => finish_span::<FMA, S, 32>(sums, row_scale, columns, finish, out, stride, width),
+    match (nr, columns.sums.is_empty()) {
+        (16, true) => finish_span::<FMA, S, 16, false>(sums, row_scale, columns, finish, out, stride, width),
+        (16, false) => finish_span::<FMA, S, 16, true>(sums, row_scale, columns, finish, out, stride, width),
+        (32, true) => finish_span::<FMA, S, 32, false>(sums, row_scale, columns, finish, out, stride, width),
+        (32, false) => finish_span::<FMA, S, 32, true>(sums, row_scale, columns, finish, out, stride, width),
         _ => unreachable!("panels have 16 or 32 columns"),
     }
 }
@@ -238,9 +263,9 @@ fn span_of<T: Copy>(x: &[T], other: T) -> [T; SPAN] {
 }
 
 #[inline(always)]
-fn finish_span<const FMA: bool, S: Sum, const N: usize>(
+fn finish_span<const FMA: bool, S: Sum, const N: usize, const ZERO: bool>(
     sums: &[S],
-    row_scale: &[f32],
+    row_scale: &[RowScale],
     columns: Columns<'_>,
     finish: Finish<'_>,
     out: &mut [f32],
@@ -248,7 +273,7 @@ fn finish_span<const FMA: bool, S: Sum, const N: usize>(
     width: usize,
 ) {
     let scale = span_of(columns.scale, 1.0);
-    let offset = span_of(columns.offset, 0);
+    let weights = span_of(columns.sums, 0);
     let bias = span_of(columns.bias, 0.0);
     let gate = match finish {
         Finish::GateAdd(gate) => span_of(gate, 0.0),
@@ -263,10 +288,11 @@ fn finish_span<const FMA: bool, S: Sum, const N: usize>(
             let sums = &sums[p * rows + r];
             let at = |x: &[f32; SPAN]| *x[p * N..].first_chunk::<N>().expect("a panel of the span");
             let (scale, bias, gate) = (at(&scale), at(&bias), at(&gate));
-            let offset = offset[p * N..].first_chunk::<N>().expect("a panel of the span");
+            let weights = weights[p * N..].first_chunk::<N>().expect("a panel of the span");
             let mut y = [0.0f32; N];
             for i in 0..N {
-                y[i] = fma::<FMA>(sums[i].less(offset[i]), row * scale[i], bias[i]);
+                let sum = if ZERO { sums[i].less(row.zero * weights[i]) } else { sums[i].less(0) };
+                y[i] = fma::<FMA>(sum, row.scale * scale[i], bias[i]);
             }
             if let Ok(out) = <&mut [f32; N]>::try_from(&mut *out) {
                 for i in 0..N {
@@ -297,14 +323,14 @@ fn rotate_body<const FMA: bool>(row: &mut [f32], dim: usize, cos: &[f32], sin: &
 multiversion! {
     /// Layer norm of `x` times `alpha` plus `beta`.
     pub(crate) fn norm(x: &[f32], eps: f32, alpha: &[f32], beta: &[f32], out: &mut [f32]) = norm_body;
-    /// The largest magnitude, or NaN if any value is not finite.
-    pub(crate) fn peak(x: &mut [f32]) -> f32 = peak_body;
-    /// The tanh form of GELU, in place; returns the peak as [`peak`] does.
-    pub(crate) fn gelu_peak(x: &mut [f32]) -> f32 = gelu_body;
+    /// The range of the values.
+    pub(crate) fn range(x: &mut [f32]) -> Range = range_body;
+    /// The tanh form of GELU, in place; returns the range of the results.
+    pub(crate) fn gelu_range(x: &mut [f32]) -> Range = gelu_body;
     /// `round(x · factor)`.
     pub(crate) fn to_i16(x: &[f32], factor: f32, out: &mut [i16]) = to_i16_body;
-    /// `round(x · factor) + 128`.
-    pub(crate) fn to_u8(x: &[f32], factor: f32, out: &mut [u8]) = to_u8_body;
+    /// `round(x · factor) + zero`.
+    pub(crate) fn to_u8(x: &[f32], factor: f32, zero: i32, out: &mut [u8]) = to_u8_body;
     /// To the nearest bf16.
     pub(crate) fn to_bf16(x: &[f32], out: &mut [u16]) = to_bf16_body;
     /// 8 bits to 16.
@@ -312,10 +338,10 @@ multiversion! {
     /// bf16 to f32.
     pub(crate) fn widen_bf16(x: &[u16], out: &mut [f32]) = widen_bf16_body;
     /// Integer sums into a layer's result.
-    pub(crate) fn finish_i32(sums: &[i32], nr: usize, row_scale: &[f32], columns: Columns<'_>, finish: Finish<'_>,
+    pub(crate) fn finish_i32(sums: &[i32], nr: usize, row_scale: &[RowScale], columns: Columns<'_>, finish: Finish<'_>,
         out: &mut [f32], stride: usize, width: usize) = finish_body<i32>;
     /// f32 sums into a layer's result.
-    pub(crate) fn finish_f32(sums: &[f32], nr: usize, row_scale: &[f32], columns: Columns<'_>, finish: Finish<'_>,
+    pub(crate) fn finish_f32(sums: &[f32], nr: usize, row_scale: &[RowScale], columns: Columns<'_>, finish: Finish<'_>,
         out: &mut [f32], stride: usize, width: usize) = finish_body<f32>;
     /// Rotary position embedding of a row of heads of width `dim`.
     pub(crate) fn rotate(row: &mut [f32], dim: usize, cos: &[f32], sin: &[f32]) = rotate_body;
@@ -357,12 +383,15 @@ mod tests {
             for (a, b) in out.iter().zip(&want) {
                 assert!((a - b).abs() < 1e-5);
             }
-            assert_eq!(peak(isa, &mut x.clone()), 30.0 / 7.0);
-            assert!(peak(isa, &mut [1.0, f32::NAN, 2.0]).is_nan());
-            assert!(peak(isa, &mut [f32::NEG_INFINITY; 40]).is_nan());
+            assert_eq!(range(isa, &mut x.clone()), Range { low: -30.0 / 7.0, high: 30.0 / 7.0 });
+            assert_eq!(range(isa, &mut [1.0, 2.0]), Range { low: 0.0, high: 2.0 });
+            for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                let found = range(isa, &mut [[1.0, bad]; 20].concat());
+                assert!(found.low.is_nan() && found.high.is_nan() && found.peak().is_nan());
+            }
             let (mut got, mut want) = (x.clone(), x.clone());
-            gelu_peak(isa, &mut got);
-            gelu_peak(Isa::PORTABLE, &mut want);
+            gelu_range(isa, &mut got);
+            gelu_range(Isa::PORTABLE, &mut want);
             for (a, b) in got.iter().zip(&want) {
                 assert!((a - b).abs() < 1e-6);
             }
@@ -372,7 +401,7 @@ mod tests {
                 assert!((f32::from(q) - x * 7000.0).abs() <= 0.505);
             }
             let mut q = vec![0; 61];
-            to_u8(isa, &x, 127.0 * 7.0 / 30.0, &mut q);
+            to_u8(isa, &x, 127.0 * 7.0 / 30.0, 128, &mut q);
             for (&q, &x) in q.iter().zip(&x) {
                 assert!((f32::from(q) - 128.0 - x * 127.0 * 7.0 / 30.0).abs() <= 0.505);
             }

@@ -1,4 +1,22 @@
 //! The fast path on CPUs: packed weights, kernels chosen at run time, buffers that are kept.
+//!
+//! | scheme | weights | activations | used for |
+//! |---|---|---|---|
+//! | `Int8Byte` | 8 bits, a scale an output | 8 bits, a scale and a zero a row | int8 with AVX-512 VNNI |
+//! | `Int8` | 8 bits, a scale an output | up to 16 bits, a scale a row | int8 elsewhere, and every int8 head |
+//! | `Bf16` | bf16 | bf16 | bf16 with AVX-512 BF16 |
+//! | `Bf16Wide` | bf16 | f32 | bf16 elsewhere |
+//! | `F32` | f32 | f32 | f32 |
+//!
+//! From the inside out: `tiles` multiplies a few rows by a panel of columns, `linear` packs and applies layers,
+//! `attention` and `softmax` mix positions, `block` takes strips of rows through a transformer block,
+//! `dit` and `gpt2` are the network and the judge. `math` and `row` are elementwise and plain Rust, compiled
+//! once for each instruction set by a macro in `isa`.
+//!
+//! Integer sums are exact and no sum over a layer's inputs is split, so results are the same, bit for bit, on any
+//! number of threads and whichever rows of the head are asked for. They do differ, within rounding, between
+//! instruction sets and precisions. `unsafe` is confined to this module: calls of kernels after detection, and the
+//! kernels' pointers.
 
 #![expect(
     clippy::inline_always,
