@@ -377,8 +377,8 @@ mod tests {
 
     #[test]
     fn a_patch_replaces_keys_and_unbinds() {
-        let map = Keymap::patched("[keys]\nplay = [\"p\"]\nreroll = []\n", "keys.toml").unwrap();
-        assert_eq!(map.action(Mode::Main, key("p")), Some(Action::Play));
+        let map = Keymap::patched("[keys]\nplay = [\"y\"]\nreroll = []\n", "keys.toml").unwrap();
+        assert_eq!(map.action(Mode::Main, key("y")), Some(Action::Play));
         assert_eq!(map.action(Mode::Main, key("space")), None);
         assert_eq!(map.action(Mode::Main, key("r")), None);
         assert!(map.bar(Mode::Main).all(|b| b.action != Action::Reroll));

@@ -139,6 +139,8 @@ fn row(detail: &Detail, mark: &str) -> String {
 fn share(p: f32) -> String {
     if !p.is_finite() {
         "   –".to_owned()
+    } else if p > 0.0 && p < 0.005 {
+        "<.01".to_owned()
     } else if p >= 0.995 {
         "1.00".to_owned()
     } else {

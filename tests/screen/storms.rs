@@ -160,8 +160,8 @@ fn draw_time() {
         for _ in 0..25 {
             world.keys("left right");
         }
-        println!("{name}: draw {draw:?}, a step of the playhead {:?}", start.elapsed() / 50);
+        eprintln!("{name}: draw {draw:?}, a step of the playhead {:?}", start.elapsed() / 50);
     }
     let memory: usize = world.session.state().runs.all().iter().map(|run| run.timeline.memory()).sum();
-    println!("{} MiB of frames", memory >> 20);
+    eprintln!("{} MiB of frames", memory >> 20);
 }
