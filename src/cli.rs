@@ -298,7 +298,7 @@ pub struct ReplayArgs {
 /// `fewstep demo`.
 #[derive(Clone, Debug, Args)]
 pub struct DemoArgs {
-    /// Which one [default: the first]
+    /// eight-steps, thirty-two-steps or plain-euler [default: the first]
     pub name: Option<String>,
 
     /// How the screen looks.

@@ -18,7 +18,23 @@ use crate::trace::TraceError;
 use crate::trace::io::{Follower, Item, Trace, follow_stream};
 
 /// Traces that come with the program: name, what it shows, and the file.
-const DEMOS: &[(&str, &str, &[u8])] = &[];
+const DEMOS: &[(&str, &str, &[u8])] = &[
+    (
+        "eight-steps",
+        "noise becomes a story in the paper's budget",
+        include_bytes!("../../assets/traces/eight-steps.fstrace.zst"),
+    ),
+    (
+        "thirty-two-steps",
+        "the same noise, four times the budget",
+        include_bytes!("../../assets/traces/thirty-two-steps.fstrace.zst"),
+    ),
+    (
+        "plain-euler",
+        "the same noise under the rule that overshoots",
+        include_bytes!("../../assets/traces/plain-euler.fstrace.zst"),
+    ),
+];
 
 /// Shows the runs of a trace file.
 pub(super) fn replay(path: &Path, screen: &ScreenArgs) -> Result<(), Error> {
@@ -37,7 +53,7 @@ pub(super) fn demo(name: Option<&str>, screen: &ScreenArgs) -> Result<(), Error>
         Some(name) => DEMOS.iter().find(|(own, ..)| *own == name),
     };
     let Some((_, _, bytes)) = found else {
-        return Err(Error::input(format!("no such demo; there are: {}", list())));
+        return Err(Error::input(format!("no such demo; there are {}", list())));
     };
     needs_terminal("demo", "run it in one")?;
     open(&Trace::read(Cursor::new(*bytes)).map_err(Error::run)?, screen)
@@ -149,6 +165,21 @@ impl Kind {
             Item::Header(_) | Item::Vocab(_) => Self::About,
             Item::Run(_) | Item::Frame(_) => Self::Frame,
             Item::Score { step, .. } => Self::Score(*step),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bundled_trace_opens_whole_with_its_numbers() {
+        for (name, _, bytes) in DEMOS {
+            let trace = Trace::read(Cursor::new(*bytes)).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(trace.notice, None, "{name}");
+            let run = &trace.runs[0];
+            assert!(run.is_complete() && run.detail(1).is_some() && run.perplexity(run.newest()).is_some(), "{name}");
         }
     }
 }

@@ -41,8 +41,13 @@ fn open_plain(path: &Path) -> Result<Box<dyn BufRead>, TraceError> {
     if path.is_dir() {
         return Err(TraceError::File { path: path.to_owned(), problem: "is a folder; give a trace file".into() });
     }
-    let mut input = BufReader::with_capacity(1 << 16, File::open(path).map_err(failed)?);
-    if input.fill_buf().map_err(failed)?.starts_with(&zstd::MAGIC) {
+    let input = BufReader::with_capacity(1 << 16, File::open(path).map_err(failed)?);
+    unpacked(input).map_err(failed)
+}
+
+/// Zstd or not, by its first bytes.
+fn unpacked<'a>(mut input: impl BufRead + 'a) -> io::Result<Box<dyn BufRead + 'a>> {
+    if input.fill_buf()?.starts_with(&zstd::MAGIC) {
         return Ok(Box::new(BufReader::with_capacity(1 << 16, ZstdReader::new(input))));
     }
     Ok(Box::new(input))
@@ -168,8 +173,9 @@ impl Trace {
         Self::read_all(TraceReader::new(input, Some(path.to_owned())))
     }
 
-    /// Reads a trace from any source.
+    /// Reads a trace from any source, plain or zstd.
     pub fn read(input: impl BufRead) -> Result<Self, TraceError> {
+        let input = unpacked(input).map_err(|error| TraceError::Frame(error.to_string()))?;
         Self::read_all(TraceReader::new(input, None))
     }
 
