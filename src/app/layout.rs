@@ -103,7 +103,7 @@ impl Layout {
         let bars = (bar_rows > 0).then(|| bottom(&mut body, bar_rows));
 
         let side = (width >= SIDE_FROM && height >= 16).then(|| {
-            let columns = (width * 3 / 10).clamp(34, 52);
+            let columns = (width * 3 / 10).clamp(36, 52);
             body.width -= columns;
             Rect { x: body.x + body.width, width: columns, ..body }
         });

@@ -95,7 +95,7 @@ fn detail(run: &Run, step: u32, at: u32) -> Option<Detail> {
 fn history(run: &Run, vocab: &Vocab, at: u32, area: Rect, canvas: &mut Canvas<'_>) {
     let muted = canvas.theme().role(Role::Muted);
     let digits = run.steps().to_string().len() as u16;
-    let numbers = if area.width >= digits + 28 { NUMBERS } else { 0 };
+    let numbers = if area.width >= digits + 29 { NUMBERS } else { 0 };
     let room = area.width.saturating_sub(digits + 3 + numbers);
     let Some(first) = area.y.checked_add(1).filter(|y| *y < area.bottom()) else { return };
     let head = format!("{:>width$} token", "", width = usize::from(digits) + 2);
@@ -121,7 +121,7 @@ fn history(run: &Run, vocab: &Vocab, at: u32, area: Rect, canvas: &mut Canvas<'_
 }
 
 /// Columns of the numbers in the history.
-const NUMBERS: u16 = 21;
+const NUMBERS: u16 = 22;
 const HEAD: &str = "   p  rank bits  jump ";
 
 fn row(detail: &Detail, mark: &str) -> String {
