@@ -80,6 +80,7 @@ def write(folder: str, state: dict, config: dict, tokenizer: str, half: bool = F
 def student_config(net) -> dict:
     c = net.config
     return {
+        "name": "stories-33M",
         "model_type": "fs_dfm",
         "vocab_size": c.vocab_size,
         "hidden_size": c.hidden_size,
@@ -97,6 +98,7 @@ def student_config(net) -> dict:
 
 def judge_config(c: dict) -> dict:
     return {
+        "name": "stories-judge-14M",
         "architectures": ["GPT2LMHeadModel"],
         "model_type": "gpt2",
         "vocab_size": c["vocab_size"],
