@@ -92,7 +92,7 @@ pub struct ModelArgs {
     pub precision: Precision,
 
     /// Threads that compute [default: one a core]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
 }
 
@@ -116,12 +116,12 @@ pub struct RunArgs {
     #[command(flatten)]
     pub model: ModelArgs,
 
-    /// Budget: how many steps to take, 1 to 1024
-    #[arg(long, short = 'n', value_name = "N", default_value_t = 8)]
-    pub steps: u32,
+    /// Budget: how many steps to take, 1 to 1024 [default: 8]
+    #[arg(long, short = 'n', value_name = "N")]
+    pub steps: Option<u32>,
 
     /// Seed of all noise
-    #[arg(long, value_name = "N", default_value_t = 7)]
+    #[arg(long, value_name = "N", default_value_t = 7, allow_negative_numbers = true)]
     pub seed: u64,
 
     /// Length in tokens [default: 256, or the model's length if shorter]
@@ -141,11 +141,11 @@ pub struct RunArgs {
     pub solver: SolverKind,
 
     /// Softmax temperature; 1 is the paper's rule
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    #[arg(long, value_name = "X", default_value_t = 1.0, allow_negative_numbers = true)]
     pub temperature: f64,
 
     /// Nucleus mass to draw from; 1 is the paper's rule
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    #[arg(long, value_name = "X", default_value_t = 1.0, allow_negative_numbers = true)]
     pub top_p: f64,
 
     /// Times of the steps, `0,…,1`, or uniform, halving, cosine, late-dense [default: uniform]
@@ -153,11 +153,11 @@ pub struct RunArgs {
     pub grid: Option<String>,
 
     /// Exponent n of the schedule κ = tⁿ [default: the model's]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub exponent: Option<f64>,
 
     /// Weight of the divergence-free corrector (dfm-euler)
-    #[arg(long, value_name = "X", default_value_t = 0.0)]
+    #[arg(long, value_name = "X", default_value_t = 0.0, allow_negative_numbers = true)]
     pub eta: f64,
 
     /// Mask source, euler: only the most certain tokens are unmasked

@@ -70,13 +70,13 @@ impl Prompt {
         }
     }
 
-    /// Pasted text; line breaks stay, other control characters go.
+    /// Pasted text; line breaks stay, tabs become spaces, other control and invisible characters go.
     pub fn paste(&mut self, text: &str) {
         self.error = None;
         let room = LONGEST.saturating_sub(self.text().len());
         if let Some(area) = &mut self.area {
-            let mut text = text.replace("\r\n", "\n").replace('\r', "\n");
-            text.retain(|c| c == '\n' || !c.is_control());
+            let mut text = text.replace("\r\n", "\n").replace('\r', "\n").replace('\t', " ");
+            text.retain(|c| c == '\n' || !(c.is_control() || is_invisible(c)));
             if text.len() > room {
                 text.truncate((0..=room).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0));
                 self.error = Some(format!("only the first {} KiB were taken", LONGEST >> 10));
@@ -118,6 +118,11 @@ impl Prompt {
         area.move_cursor(CursorMove::End);
         self.area = Some(area);
     }
+}
+
+/// Format characters that would be in the prompt without being seen: zero width, directions, tags.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

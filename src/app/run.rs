@@ -69,10 +69,9 @@ impl Run {
         self.timeline.is_complete()
     }
 
-    /// The prompt's length in tokens: frozen positions from the start on.
+    /// The prompt's length in tokens.
     pub fn prompt_len(&self) -> usize {
-        let frozen = self.config.frozen.iter().zip(0..);
-        frozen.take_while(|((position, _), i)| position == i).count()
+        self.config.prompt_len()
     }
 }
 

@@ -92,6 +92,12 @@ impl RunConfig {
         }
     }
 
+    /// Length of the prompt in tokens: the positions frozen from the start on. Text frozen further on, as in infill, is
+    /// not part of it.
+    pub fn prompt_len(&self) -> usize {
+        self.frozen.iter().zip(0..).take_while(|((position, _), i)| position == i).count()
+    }
+
     /// The budget: how many steps the run takes (NFE).
     pub fn steps(&self) -> usize {
         self.grid.len().saturating_sub(1)

@@ -58,12 +58,14 @@ pub(super) fn plainly(run: RunArgs) -> SampleArgs {
 /// Makes the runs and prints them.
 pub(super) fn sample(args: &SampleArgs) -> Result<(), Error> {
     let format = Format::of(args);
-    let cancel = interrupt::on_ctrl_c();
     let setup = Setup::prepare(&args.run)?;
     if args.samples == 0 {
         return Err(Error::input("--samples 0: make at least one run"));
     }
-    if args.run.seed.checked_add(u64::from(args.samples)).is_none() {
+    if args.detail && !args.json && args.trace.is_none() {
+        return Err(Error::input("--detail: goes into traces; add --json or --trace FILE"));
+    }
+    if args.run.seed.checked_add(u64::from(args.samples) - 1).is_none() {
         return Err(Error::input(format!("--seed {}: leaves no room for {} samples", args.run.seed, args.samples)));
     }
     let score = args.score.unwrap_or(match (format, &args.trace) {
@@ -78,6 +80,8 @@ pub(super) fn sample(args: &SampleArgs) -> Result<(), Error> {
         ScoreChoice::None => None,
         _ => with_bar("loading the judge", |report| models.load_judge(report)).map_err(Error::input)?,
     };
+    // Until here Ctrl-C simply ends the program; from here on, a half-written trace has to be put away first.
+    let cancel = interrupt::on_ctrl_c();
     let mut output = Output::open(args, format, &models, prompt, &*network, &config)?;
     let mut writer = Writer { network, judge, score, prompt_len, include_prompt: args.score_prompt, cancel };
     let many = args.samples > 1;

@@ -15,6 +15,9 @@ use crate::model::{
 use crate::run::infill;
 use crate::text::Vocab;
 
+/// Budget of a run where nobody asked for another: the paper's.
+const DEFAULT_STEPS: usize = 8;
+
 /// Length of a run where nobody asked for another.
 const DEFAULT_TOKENS: usize = 256;
 
@@ -86,11 +89,20 @@ impl Setup {
     pub fn prepare(args: &RunArgs) -> Result<Self, Error> {
         let models = Models::open(&args.model)?;
         let spec = &models.network.spec;
-        let steps = args.steps as usize;
+        let steps = args.steps.map_or(DEFAULT_STEPS, |steps| steps as usize);
         let tokens = args.tokens.unwrap_or(DEFAULT_TOKENS.min(spec.length));
         let mut config = RunConfig::new(args.seed, tokens, 1);
         config.grid = match &args.grid {
-            Some(grid) => grid::from_flag(grid, steps).map_err(Error::input)?,
+            Some(grid) => {
+                let grid = grid::from_flag(grid, steps).map_err(Error::input)?;
+                if let Some(steps) = args.steps.filter(|&steps| steps as usize + 1 != grid.len()) {
+                    return Err(Error::input(format!(
+                        "--steps {steps}: --grid gives the times of {} steps; leave one of them out",
+                        grid.len() - 1
+                    )));
+                }
+                grid
+            }
             None => grid::Preset::Uniform.grid(steps).map_err(Error::input)?,
         };
         config.solver = args.solver;
@@ -103,11 +115,18 @@ impl Setup {
         config.only_masked = args.only_masked;
 
         let mut prompt = String::new();
-        let mut prompt_len = 0;
         if let Some(text) = &args.prompt {
             prompt = if text == "-" { read_text("standard input", io::stdin())? } else { text.clone() };
             let ids = encode(&models.vocab, &prompt).map_err(|error| Error::input(format!("--prompt: {error}")))?;
-            prompt_len = ids.len();
+            if ids.len() > tokens {
+                let longest = spec.length;
+                let raise =
+                    if tokens < longest { format!(", or raise --tokens (at most {longest})") } else { String::new() };
+                return Err(Error::input(format!(
+                    "--prompt: {} tokens, more than the length of {tokens}; shorten it{raise}",
+                    ids.len()
+                )));
+            }
             config.frozen = (0..).zip(ids).collect();
         } else if let Some(path) = &args.infill {
             let problem = |error: String| Error::input(format!("{}: {error}", path.display()));
@@ -121,6 +140,7 @@ impl Setup {
             config.frozen = laid.frozen;
         }
         Sampler::new(spec, config.clone()).map_err(Error::input)?;
+        let prompt_len = config.prompt_len();
         Ok(Self { models, config, prompt, prompt_len })
     }
 }
@@ -133,7 +153,10 @@ pub fn open_network(args: &ModelArgs) -> Result<Checkpoint, Error> {
 /// Sets up the threads that compute: one a core, or as many as asked for.
 pub fn set_threads(asked: Option<u16>) -> Result<usize, Error> {
     let threads = asked.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(Error::run)?;
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .map_err(|error| Error::input(format!("--threads {threads}: {error}")))?;
     Ok(threads)
 }
 

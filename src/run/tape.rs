@@ -60,7 +60,8 @@ struct Flags {
 
 /// Performs the tape that `args` name.
 pub fn tape(args: &TapeArgs) -> Result<(), Error> {
-    let text = fs::read_to_string(&args.tape).map_err(|error| Error::input(RecordError::from(error).at(&args.tape)))?;
+    let text = fs::read_to_string(&args.tape)
+        .map_err(|error| Error::input(format!("{}: {error}; check the path", args.tape.display())))?;
     let tape = Tape::parse(&text, &args.tape).map_err(Error::input)?;
     let (mut stage, what) = stage(&tape)?;
     let mut work = Work::begin("performing");

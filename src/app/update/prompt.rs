@@ -40,11 +40,16 @@ fn accept(state: &mut State, effects: &mut Vec<Effect>) {
             return;
         }
     };
-    if ids.len() >= config.tokens {
-        state.prompt.error = Some(format!("{} tokens leave no room in a text of {}", ids.len(), config.tokens));
+    if ids.len() > config.tokens {
+        state.prompt.error = Some(format!("{} tokens, more than the text's {}", ids.len(), config.tokens));
         return;
     }
-    config.frozen = (0..).zip(ids).collect();
+    // Infill and pinned tokens beyond the prompts, old and new, stay.
+    let beyond = config.prompt_len().max(ids.len());
+    let kept = config.frozen.iter().copied().filter(|&(position, _)| position as usize >= beyond);
+    if *text != *run.prompt {
+        config.frozen = (0..).zip(ids).chain(kept.collect::<Vec<_>>()).collect();
+    }
     config.salts.clear();
     state.prompt.remember(&text);
     state.prompt.close();

@@ -17,6 +17,10 @@ const MOST_STEPS: usize = 1024;
 
 /// Begins a run: its noise is on screen at once, and it plays.
 pub(in crate::app) fn begin(state: &mut State, config: RunConfig, prompt: &str, effects: &mut Vec<Effect>) {
+    if let Load::Failed(text) = &state.network {
+        let text = text.clone();
+        return message(state, "the model cannot be used", text);
+    }
     let Some(live) = &state.live else {
         return notify(state, Level::Info, "a replayed trace cannot be run anew".to_owned());
     };
