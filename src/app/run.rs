@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::RunId;
 use crate::flow::RunConfig;
-use crate::trace::Timeline;
+use crate::trace::{Parent, Timeline};
 
 /// Bytes of frames kept before the oldest runs are let go.
 pub const MEMORY: usize = 96 << 20;
@@ -18,6 +18,8 @@ pub struct Run {
     pub config: RunConfig,
     /// Its frames.
     pub timeline: Timeline,
+    /// The run of this session it branched off. The timeline's own `parent` has the numbers of its file.
+    pub parent: Option<Parent>,
     /// The step on screen.
     pub playhead: u32,
     /// Steps asked for beyond the newest frame; the playhead follows them.
@@ -33,11 +35,12 @@ pub struct Run {
 }
 
 impl Run {
-    /// A run with the frames there are; the playhead is at the first.
+    /// A run of this session with the frames there are; the playhead is at the first.
     pub fn new(id: RunId, timeline: Timeline, prompt: &str) -> Self {
         let config = timeline.meta().config.clone();
+        let parent = timeline.meta().parent;
         let prompt = Arc::from(prompt);
-        Self { id, config, timeline, playhead: 0, ahead: 0, told: 0, prompt, first: 0, failed: None }
+        Self { id, config, timeline, parent, playhead: 0, ahead: 0, told: 0, prompt, first: 0, failed: None }
     }
 
     /// What the run would end with if it stopped at the playhead: the most likely tokens of the posterior there. It is
@@ -126,6 +129,17 @@ impl Runs {
         self.current = self.list.len() - 1;
     }
 
+    /// Adds a run of a trace under a number of this session, and puts it on screen. Its parent has the number that the
+    /// trace gave it; where no run with that number came before, it has none.
+    pub fn adopt(&mut self, timeline: Timeline) {
+        let translate = |parent: Parent| {
+            let run = self.list.iter().find(|run| run.timeline.meta().run == parent.run)?;
+            Some(Parent { run: run.id, ..parent })
+        };
+        let parent = timeline.meta().parent.and_then(translate);
+        self.push(Run { parent, ..Run::new(self.next, timeline, "") });
+    }
+
     /// Puts the run at `index` on screen.
     pub fn select(&mut self, index: usize) {
         if index < self.list.len() {
@@ -135,21 +149,26 @@ impl Runs {
 
     /// What a run is compared with: the run it branched off, else the one before it.
     pub fn compared(&self, run: &Run) -> Option<&Run> {
-        match run.timeline.meta().parent {
-            Some(parent) => self.by_id(parent.run),
-            None => self.list.iter().rev().find(|other| other.id < run.id),
-        }
+        let index = self.list.iter().position(|other| other.id == run.id)?;
+        let other = self.parent_of(index).or(index.checked_sub(1))?;
+        self.list.get(other)
+    }
+
+    /// The place of the run that a run branched off. Only an earlier run can be one: whatever a trace says, every run
+    /// hangs below a root.
+    fn parent_of(&self, index: usize) -> Option<usize> {
+        let parent = self.list[index].parent?;
+        self.list[..index].iter().position(|run| run.id == parent.run)
     }
 
     /// Every run as a tree: its index and how deep it lies, branches below the run they left.
     pub fn tree(&self) -> Vec<(usize, usize)> {
-        let parent = |run: &Run| run.timeline.meta().parent.and_then(|p| self.list.iter().position(|r| r.id == p.run));
         let mut out = Vec::with_capacity(self.list.len());
         let mut open: Vec<(usize, usize)> =
-            (0..self.list.len()).rev().filter(|&i| parent(&self.list[i]).is_none()).map(|i| (i, 0)).collect();
+            (0..self.list.len()).rev().filter(|&i| self.parent_of(i).is_none()).map(|i| (i, 0)).collect();
         while let Some((index, depth)) = open.pop() {
             out.push((index, depth));
-            let children = (index + 1..self.list.len()).rev().filter(|&i| parent(&self.list[i]) == Some(index));
+            let children = (index + 1..self.list.len()).rev().filter(|&i| self.parent_of(i) == Some(index));
             open.extend(children.map(|i| (i, depth + 1)));
         }
         out

@@ -69,7 +69,7 @@ fn runs(state: &State, canvas: &mut Canvas<'_>) {
 
 fn name(run: &Run, index: usize, depth: usize) -> String {
     let indent = "  ".repeat(depth.min(6));
-    match run.timeline.meta().parent {
+    match run.parent {
         Some(parent) => format!("{indent}{} from step {}", index + 1, parent.step),
         None => format!("{indent}{}", index + 1),
     }

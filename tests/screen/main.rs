@@ -1,5 +1,6 @@
 //! The screen without a terminal: scripted runs in, cells out.
 
+mod family;
 mod fixture;
 mod hostile;
 mod insight;

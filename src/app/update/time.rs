@@ -135,7 +135,7 @@ pub(super) fn ask_engine(state: &mut State, effects: &mut Vec<Effect>) {
         state.score_asked.clear();
         run.told = wanted;
         // A branch goes on from its frame even where that is the noise: it may have been edited.
-        let branch = run.timeline.meta().parent.is_some();
+        let branch = run.parent.is_some();
         run.first = newest;
         let from = (newest > 0 || branch).then(|| (newest, run.timeline.ids(newest).to_vec()));
         effects.push(Effect::Engine(Command::Start(Start {
