@@ -102,7 +102,7 @@ pub enum Effect {
     Engine(Command),
     /// Put this text on the clipboard.
     Copy(String),
-    /// Write the trace of a run to a file.
+    /// Write a trace of a run and its relatives to a file.
     Save(RunId),
     /// Start recording the screen, or stop.
     Record,

@@ -174,6 +174,17 @@ impl Runs {
         out
     }
 
+    /// All runs of a run's tree, oldest first: those it comes from, and all that branched off any of them.
+    pub fn family(&self, id: RunId) -> Vec<&Run> {
+        // A parent comes before its children, so that its root is known when they are reached.
+        let mut roots: Vec<usize> = Vec::with_capacity(self.list.len());
+        for index in 0..self.list.len() {
+            roots.push(self.parent_of(index).map_or(index, |parent| roots[parent]));
+        }
+        let root = self.list.iter().position(|run| run.id == id).map(|index| roots[index]);
+        self.list.iter().zip(roots).filter(|(_, own)| Some(*own) == root).map(|(run, _)| run).collect()
+    }
+
     /// Takes a run out; the one before it comes on screen in its place.
     pub fn remove(&mut self, id: RunId) -> Option<Run> {
         let index = self.list.iter().position(|run| run.id == id)?;

@@ -13,8 +13,10 @@ use crate::record::recording::{self, Background};
 use crate::record::{Look, RecordError, Recorder};
 use crate::trace::io::{Header, WriteOptions, save};
 
-/// Saves one run beside where the program was started; the file's name comes back.
-pub(super) fn trace(state: &State, run: RunId) -> Result<PathBuf, String> {
+/// Saves a run with all it branched off and all that branched off it, so that a replay can compare them. The file, where
+/// the program was started, gets a name of our own; that and the number of runs come back.
+pub(super) fn trace(state: &State, run: RunId) -> Result<(PathBuf, usize), String> {
+    let family = state.runs.family(run);
     let (Some(run), Some(vocab)) = (state.runs.by_id(run), &state.vocab) else {
         return Err("that run is gone".to_owned());
     };
@@ -34,8 +36,9 @@ pub(super) fn trace(state: &State, run: RunId) -> Result<PathBuf, String> {
     let path = free(&stem, "fstrace");
     // With its numbers, so that a replay has all that the screen has.
     let options = WriteOptions::FILE.with_detail(true);
-    save(&path, false, &header, Arc::clone(vocab), [&run.timeline], options).map_err(|error| error.to_string())?;
-    Ok(path)
+    let runs = family.iter().map(|run| &run.timeline);
+    save(&path, false, &header, Arc::clone(vocab), runs, options).map_err(|error| error.to_string())?;
+    Ok((path, family.len()))
 }
 
 /// The first of `stem.ext`, `stem-2.ext`, … that does not exist.

@@ -239,7 +239,10 @@ impl Screen {
                 }
                 Effect::Copy(text) => self.copy(&text)?,
                 Effect::Save(run) => match keep::trace(self.session.state(), run) {
-                    Ok(path) => self.notice(Level::Info, format!("saved {}", path.display())),
+                    Ok((path, runs)) => {
+                        let runs = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
+                        self.notice(Level::Info, format!("saved {runs} to {}", path.display()));
+                    }
                     Err(error) => self.notice(Level::Error, error),
                 },
                 Effect::Record => self.record(),

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use fewstep::app::{Msg, Runs, Session, State};
 use fewstep::config::{Depth, Theme};
-use fewstep::trace::Trace;
+use fewstep::trace::io::Header;
+use fewstep::trace::{Trace, TraceWriter, WriteOptions};
 
-use crate::fixture::looks;
+use crate::fixture::{World, looks};
 
 /// A screen that replays a trace.
 fn replayed(trace: &[u8]) -> Session {
@@ -57,4 +58,32 @@ fn runs_with_impossible_parents_are_roots() {
         let expected = (vec![(0, 0), (1, 0)], vec![None, Some(0)]);
         assert_eq!(seen(&session.state().runs), expected, "{parents:?}");
     }
+}
+
+#[test]
+fn a_family_is_saved_whole_and_comes_back_as_a_tree() {
+    let mut world = World::new(120, 36, 8);
+    world.ready();
+    world.finish();
+    // A run of another budget is no relative; the branches are.
+    world.key("]");
+    world.finish();
+    world.keys("{ 3 z");
+    world.finish();
+    world.keys("5 z");
+    world.finish();
+    let runs = &world.session.state().runs;
+    assert_eq!(runs.tree(), [(0, 0), (2, 1), (3, 2), (1, 0)]);
+    let numbers = |id| runs.family(id).iter().map(|run| run.id).collect::<Vec<_>>();
+    for id in [0, 2, 3] {
+        assert_eq!(numbers(id), [0, 2, 3], "of {id}");
+    }
+    assert_eq!(numbers(1), [1]);
+    assert!(numbers(17).is_empty());
+
+    let vocab = world.session.state().vocab.clone().expect("a vocabulary");
+    let mut writer = TraceWriter::new(Vec::new(), &Header::default(), vocab, WriteOptions::FILE).expect("a header");
+    runs.family(3).iter().for_each(|run| writer.timeline(&run.timeline).expect("lines"));
+    let session = replayed(&writer.into_inner());
+    assert_eq!(seen(&session.state().runs), (vec![(0, 0), (1, 1), (2, 2)], vec![None, Some(0), Some(1)]));
 }
