@@ -1,6 +1,7 @@
 //! The editor of the steps' times.
 
 use crate::flow::RunConfig;
+use crate::flow::config::uniform_grid;
 use crate::flow::grid::Preset;
 
 /// Least distance between two times.
@@ -30,6 +31,28 @@ impl GridEditor {
             (ratio > 0.0).then(|| ratio.log2().round() as i32)
         });
         Self { times, at: 1, told: told.unwrap_or(0), preset }
+    }
+
+    /// The times and told step sizes of another budget: those of the same preset, else equal steps. What could not be
+    /// kept comes along, in words.
+    pub fn for_budget(config: &RunConfig, steps: usize) -> (Self, Vec<String>) {
+        let before = Self::new(config);
+        let mut lost = Vec::new();
+        let kept = before.preset.and_then(|preset| Some((preset.grid(steps).ok()?, preset)));
+        let (times, preset) = kept.unwrap_or_else(|| {
+            let times = before.preset.map_or("the edited times".to_owned(), |p| format!("the {} times", p.label()));
+            lost.push(times);
+            (uniform_grid(steps), Preset::Uniform)
+        });
+        // Only a factor the editor can say holds for steps of any size.
+        let same = |(a, b): (&f64, &f64)| (a - b).abs() < 1e-9;
+        let alike = |told: &Vec<f64>| before.told_dt().is_some_and(|own| own.iter().zip(told).all(same));
+        let unlike = config.told_dt.as_ref().is_some_and(|told| !alike(told));
+        if unlike {
+            lost.push("the told step sizes".to_owned());
+        }
+        let told = if unlike { 0 } else { before.told };
+        (Self { times, at: 1, told, preset: Some(preset) }, lost)
     }
 
     /// The number of steps.
@@ -119,6 +142,17 @@ mod tests {
         editor.tell(1);
         let told = editor.told_dt().expect("another step size");
         assert_eq!(told.len(), 4);
+        let mut run = RunConfig::new(1, 8, 4);
+        run.grid = Preset::Cosine.grid(4).expect("a grid");
+        run.told_dt = GridEditor { told: -1, ..GridEditor::new(&run) }.told_dt();
+        let (eight, lost) = GridEditor::for_budget(&run, 8);
+        assert_eq!((eight.preset, eight.told, lost.len()), (Some(Preset::Cosine), -1, 0));
+        run.grid = editor.times.clone();
+        run.grid[1] += 0.001;
+        run.told_dt = Some(vec![0.25, 0.1, 0.1, 0.3]);
+        let (eight, lost) = GridEditor::for_budget(&run, 8);
+        assert_eq!((eight.preset, eight.told_dt()), (Some(Preset::Uniform), None));
+        assert_eq!(lost, ["the edited times", "the told step sizes"]);
         let mut one = GridEditor::new(&RunConfig::new(1, 8, 1));
         one.nudge(0.1);
         one.choose(1);

@@ -148,6 +148,8 @@ pub struct State {
     pub map: bool,
     /// The panel below the gauges.
     pub side: Side,
+    /// The first chart in sight, where there is no room for all of them.
+    pub chart: usize,
     /// Whether that panel was asked for: where there is no room beside the text, it takes the map's or the text's.
     pub side_asked: bool,
     /// Whether the text is what the run would end with now.
@@ -211,6 +213,7 @@ impl State {
             overlay: Overlay::default(),
             map: true,
             side: Side::default(),
+            chart: 0,
             side_asked: false,
             ghost: false,
             ghost_scores: BTreeMap::new(),

@@ -150,10 +150,10 @@ fn main(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         Action::Record => effects.push(Effect::Record),
         Action::Help => popup::open_help(state),
         Action::Close => {
-            // One thing at a time, the latest first.
-            if state.notice.take().is_some() {
-            } else if !state.edits.is_empty() {
-                state.edits = Edits::default();
+            // One thing at a time, the latest first; a notice about edits goes with them.
+            if !state.edits.is_empty() {
+                (state.edits, state.notice) = (Edits::default(), None);
+            } else if state.notice.take().is_some() {
             } else if state.ghost {
                 state.ghost = false;
             } else if state.side_asked {

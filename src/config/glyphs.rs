@@ -11,6 +11,8 @@ pub struct Glyphs {
     pub tee: [&'static str; 2],
     /// Bars of one to eight eighths of a cell's height.
     pub eighths: [&'static str; 8],
+    /// Bars of one to eight eighths of a cell's width.
+    pub wide: [&'static str; 8],
     /// Ends of the timeline's bar.
     pub ends: [&'static str; 2],
     /// A filled and an unfilled part of a bar.
@@ -44,6 +46,7 @@ impl Glyphs {
         corner: ["┌", "┐", "└", "┘"],
         tee: ["├", "┤"],
         eighths: ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
+        wide: ["▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"],
         ends: ["▕", "▏"],
         bar: ["█", "─"],
         unknown: "·",
@@ -64,6 +67,7 @@ impl Glyphs {
         corner: ["+", "+", "+", "+"],
         tee: ["+", "+"],
         eighths: [".", ".", ":", ":", "-", "=", "#", "#"],
+        wide: ["-", "-", "-", "-", "=", "=", "=", "="],
         ends: ["[", "]"],
         bar: ["#", "-"],
         unknown: ".",
@@ -92,7 +96,7 @@ mod tests {
     fn all(g: &Glyphs) -> Vec<&'static str> {
         let mut out = vec![g.unknown, g.dot, g.arrow, g.swatch, g.times, g.ellipsis];
         out.extend(g.line.iter().chain(&g.corner).chain(&g.tee).chain(&g.ends));
-        out.extend(g.eighths.iter().chain(&g.bar).chain(&g.play).chain(&g.head));
+        out.extend(g.eighths.iter().chain(&g.wide).chain(&g.bar).chain(&g.play).chain(&g.head));
         out.extend(g.more.iter().chain(&g.point));
         out
     }

@@ -67,6 +67,11 @@ impl ChangeMap {
         if inside { self.cells[row * self.cols + col] } else { Cell::default() }
     }
 
+    /// The most changes of any cell.
+    pub fn most(&self) -> u32 {
+        self.cells.iter().map(|cell| cell.changes).max().unwrap_or(0)
+    }
+
     /// The column of a position.
     pub fn col_of(&self, pos: u32) -> usize {
         (pos as usize * self.cols / self.tokens.max(1)).min(self.cols - 1)

@@ -10,6 +10,8 @@ use crate::config::theme::Role;
 
 /// Rows of a chart, its title included.
 const LEAST: u16 = 3;
+/// From this width on a low panel has two columns of them.
+const TWO_COLUMNS: u16 = 60;
 /// Columns of the labels on the axis.
 const LABELS: u16 = 7;
 /// Earlier runs drawn, the newest of them.
@@ -20,14 +22,37 @@ pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
         return;
     };
     let others: Vec<&Run> = state.runs.all().iter().filter(|r| r.id < run.id).rev().take(EARLIER).collect();
-    let rows = area.height.saturating_sub(1);
-    let count = (rows / LEAST).clamp(1, Series::ALL.len() as u16);
-    let height = rows / count;
-    for (series, i) in Series::ALL.into_iter().zip(0..count) {
-        let place = Rect { y: area.y + i * height, height, ..area };
+    let (columns, lines) = places(area);
+    let shown = usize::from(columns * lines).min(Series::ALL.len());
+    let first = state.chart.min(Series::ALL.len() - shown);
+    let (width, height) = (area.width / columns, area.height.saturating_sub(1) / lines);
+    for (series, i) in Series::ALL.into_iter().skip(first).zip(0..shown as u16) {
+        let (column, line) = (i % columns, i / columns);
+        let place = Rect { x: area.x + column * width, y: area.y + line * height, width, height };
         chart(series, run, &others, place, canvas);
     }
-    axis(run, Rect { y: area.bottom().saturating_sub(1), height: 1, ..area }, canvas);
+    for column in 0..columns {
+        let place = Rect { x: area.x + column * width, y: area.bottom().saturating_sub(1), width, height: 1 };
+        axis(run, place, canvas);
+    }
+    if shown < Series::ALL.len() {
+        let muted = canvas.theme().role(Role::Muted);
+        let place = format!("{}/{}", first + shown, Series::ALL.len());
+        canvas.right(area.x + area.width / 2, area.right().saturating_sub(1), area.y, &place, muted);
+    }
+}
+
+/// Columns and lines of charts in a panel: all in one column where they fit, two where it is wide.
+fn places(area: Rect) -> (u16, u16) {
+    let all = Series::ALL.len() as u16;
+    let lines = (area.height.saturating_sub(1) / LEAST).clamp(1, all);
+    if lines < all && area.width >= TWO_COLUMNS { (2, lines.min(all.div_ceil(2))) } else { (1, lines) }
+}
+
+/// The first chart to show after those that begin with `first`; `None` after the last.
+pub fn after(area: Rect, first: usize) -> Option<usize> {
+    let (columns, lines) = places(area);
+    Some(first + usize::from(columns * lines)).filter(|next| *next < Series::ALL.len())
 }
 
 /// The part of a panel that holds the plots.

@@ -8,6 +8,7 @@ use super::number;
 use crate::app::{Run, Side, State};
 use crate::config::theme::Role;
 use crate::flow::SolverKind;
+use crate::model::Source;
 use crate::trace::Jumps;
 
 pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
@@ -53,7 +54,6 @@ const VALUE: u16 = 7;
 fn bars(run: &Run, jumps: &Jumps, area: Rect, canvas: &mut Canvas<'_>) {
     let theme = canvas.theme();
     let (text, muted, accent) = (theme.role(Role::Text), theme.role(Role::Muted), theme.role(Role::Accent));
-    let editable = run.config.tokens.saturating_sub(run.config.frozen.len()).max(1) as f64;
     let last = run.playhead == run.steps();
     let expected = |solver| match solver {
         SolverKind::CumulativeScalar => jumps.cumulative,
@@ -66,18 +66,18 @@ fn bars(run: &Run, jumps: &Jumps, area: Rect, canvas: &mut Canvas<'_>) {
         SolverKind::ALL.iter().map(|s| (s.label(), f64::from(expected(*s)), own == Some(*s))).collect();
     rows.push(("jumped", f64::from(jumps.actual), true));
     let cells = area.width.saturating_sub(NAME + VALUE + 3);
+    // The largest row is full, so that what overshoots the positions there are is seen to.
+    let most = rows.iter().map(|(_, value, _)| *value).filter(|v| v.is_finite()).fold(f64::MIN_POSITIVE, f64::max);
     for ((name, value, mine), y) in rows.iter().zip(area.top()..area.bottom()) {
         canvas.text(area.x + 1, y, NAME, name, if *mine { text } else { muted });
-        let share = if value.is_finite() { (value / editable).clamp(0.0, 1.0) } else { 0.0 };
-        let filled = (share * f64::from(cells)).ceil() as u16;
-        for cell in 0..filled {
-            let style = if *mine { accent } else { muted };
-            canvas.text(area.x + 1 + NAME + cell, y, 1, canvas.glyphs().swatch, style);
-        }
+        let share = if value.is_finite() { (value / most).clamp(0.0, 1.0) } else { 0.0 };
+        let style = if *mine { accent } else { muted };
+        bar(canvas, (area.x + 1 + NAME, y), share * f64::from(cells), style);
         let decimals = usize::from(*name != "jumped");
         canvas.right(area.x, area.right().saturating_sub(1), y, &number::fixed(*value, decimals), text);
     }
-    let notes = note(jumps, last);
+    let masked = run.timeline.meta().model.source == Source::Mask && !run.config.unmask_change;
+    let notes = note(jumps, last, masked);
     for (line, y) in
         super::popup::wrap(&notes, usize::from(area.width.saturating_sub(2))).iter().zip(area.y + 5..area.bottom())
     {
@@ -85,8 +85,21 @@ fn bars(run: &Run, jumps: &Jumps, area: Rect, canvas: &mut Canvas<'_>) {
     }
 }
 
+/// A bar of so many cells, to an eighth of one; what is more than nothing is at least that.
+fn bar(canvas: &mut Canvas<'_>, (x, y): (u16, u16), cells: f64, style: Style) {
+    let wide = &canvas.glyphs().wide;
+    let eighths = (cells * 8.0).ceil().max(0.0) as usize;
+    for (cell, before) in (x..).zip((0..eighths).step_by(8)) {
+        canvas.text(cell, y, 1, wide[(eighths - before).min(8) - 1], style);
+    }
+}
+
 /// What the numbers say.
-fn note(jumps: &Jumps, last: bool) -> String {
+fn note(jumps: &Jumps, last: bool, masked: bool) -> String {
+    if last && masked {
+        return "The last step does not ask whether to jump: it fills in every position that is still masked."
+            .to_owned();
+    }
     if last {
         return "The last step does not ask whether to jump: it draws every free position afresh from the posterior."
             .to_owned();

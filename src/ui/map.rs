@@ -21,6 +21,7 @@ pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
     // A text shorter than the panel is wide takes several columns a position.
     let scale = (area.width / map.cols().max(1) as u16).max(1);
     let cursor = state.cursor.map(|at| map.col_of(at));
+    let most = map.most();
     // A budget smaller than the panel is high gets several rows a step.
     let high = (area.height / map.rows().max(1) as u16).max(1);
     for (row, y) in (0..map.rows()).zip((area.top()..area.bottom()).step_by(usize::from(high))) {
@@ -34,7 +35,7 @@ pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
                 break;
             }
             let place = Rect::new(x, y, scale, high);
-            cell(run, map, (col, row), place, canvas);
+            cell(run, map, most, (col, row), place, canvas);
             if cursor == Some(col) {
                 canvas.restyle(place, canvas.theme().marked());
             }
@@ -50,13 +51,14 @@ fn label(run: &Run, map: &ChangeMap, row: usize, (x, y): (u16, u16), canvas: &mu
     canvas.right(x.saturating_sub(10), x.saturating_sub(1), y, &steps.end().to_string(), style);
 }
 
-fn cell(run: &Run, map: &ChangeMap, (col, row): (usize, usize), place: Rect, canvas: &mut Canvas<'_>) {
+fn cell(run: &Run, map: &ChangeMap, most: u32, (col, row): (usize, usize), place: Rect, canvas: &mut Canvas<'_>) {
     let (cell, steps, positions) = (map.cell(col, row), map.steps(row), map.positions(col));
     if cell.changes > 0 {
-        // Any change shows; a cell all of whose positions changed in all of its steps is full.
-        let full = positions.len().max(1) * (steps.end() + 1 - steps.start()).max(1) as usize;
+        // Any change shows. A cell is full where all of its positions changed; over many steps hardly any does in each,
+        // and the cell with the most changes is the measure.
+        let full = if map.rows() < run.steps() as usize { most } else { positions.len() as u32 }.max(1);
         let eighths = usize::from(place.height) * 8;
-        let share = f64::from(cell.changes) / full as f64;
+        let share = f64::from(cell.changes) / f64::from(full);
         let height = (share * eighths as f64).ceil().clamp(1.0, eighths as f64) as usize;
         let style = if *steps.start() <= run.playhead {
             canvas.theme().ramp(level(cell.step, run.steps()))

@@ -24,6 +24,7 @@ mod timeline;
 
 use ratatui::buffer::Buffer;
 
+pub use charts::after as charts_after;
 pub use hits::HitMap;
 pub use map::inner as map_area;
 

@@ -128,10 +128,11 @@ token. A token's colour is the step of its last change, early to late; what chan
 Other overlays colour by other numbers; the legend says which.";
 
 const MARKS: &str = "On the timeline ▾ marks the step after which perplexity fell most, ▲ one after which it rose, ↻ the last step \
-of a uniform source: it draws every position afresh. In the map a bar is the share of a place that a step changed.";
+of a uniform source: it draws every position afresh. In the map a bar is the share of a place that a step \
+changed; where a row is many steps, it is scaled to the place with the most changes.";
 
-const MOUSE: &str = "Mouse: click a token, a step of the timeline, a place of the map or a hint of the bottom line; drag \
-along the timeline; the wheel scrolls the text and, over timeline and map, moves in time.";
+const MOUSE: &str = "Mouse: click a token, a step of the timeline, a place of the map, a hint of the bottom line or a row \
+of the list of runs, or outside a window to close it; drag along the timeline, or a time in its editor; the wheel scrolls the text and, over timeline and map, moves in time.";
 
 fn help(state: &State, width: u16) -> Vec<Line> {
     let columns = if width >= TWO_COLUMNS { 2 } else { 1 };

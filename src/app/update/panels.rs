@@ -17,7 +17,7 @@ pub(super) fn act(state: &mut State, action: Action) {
         Action::Map => state.map = !state.map,
         Action::Inspector => show(state, Side::Token),
         Action::Jumps => show(state, Side::Jumps),
-        Action::Charts => show(state, Side::Charts),
+        Action::Charts => charts(state),
         Action::Panel => {
             let next = match state.side {
                 Side::Off | Side::Charts => Side::Token,
@@ -26,13 +26,7 @@ pub(super) fn act(state: &mut State, action: Action) {
             };
             (state.side, state.side_asked) = (next, true);
         }
-        Action::Ghost => {
-            state.ghost = !state.ghost;
-            if state.ghost && state.run().is_some_and(|run| run.ghost().is_none()) {
-                let why = "not known yet: the next step tells what the text would be if the sampler stopped here";
-                notify(state, Level::Info, why.to_owned());
-            }
-        }
+        Action::Ghost => ghost(state),
         Action::Diff => {
             state.diff = !state.diff;
             let with = state.run().and_then(|run| state.runs.compared(run)).map(|other| other.id);
@@ -47,9 +41,33 @@ pub(super) fn act(state: &mut State, action: Action) {
     }
 }
 
+/// Shows what the text would be if the sampler stopped here, or the text again.
+fn ghost(state: &mut State) {
+    state.ghost = !state.ghost;
+    let Some(run) = state.run().filter(|run| state.ghost && run.ghost().is_none()) else { return };
+    if run.playhead < run.newest() {
+        // The next step was taken, and its posterior was not kept: it never will be known.
+        state.ghost = false;
+        let why = "this trace does not tell (write it with --detail)";
+        return notify(state, Level::Info, why.to_owned());
+    }
+    let why = "not known yet: the next step tells what the text would be if the sampler stopped here";
+    notify(state, Level::Info, why.to_owned());
+}
+
 /// The number of a run on screen, from 1.
 fn place(state: &State, id: crate::engine::RunId) -> usize {
     state.runs.all().iter().position(|run| run.id == id).map_or(0, |i| i + 1)
+}
+
+/// Shows the charts, then those there was no room for; after the last, hides them.
+fn charts(state: &mut State) {
+    let there = state.layout.lower.filter(|_| state.side == Side::Charts);
+    let next = there.and_then(|area| crate::ui::charts_after(area, state.chart));
+    state.chart = next.unwrap_or(0);
+    if next.is_none() {
+        show(state, Side::Charts);
+    }
 }
 
 /// Shows a panel; if it is there already, hides it.

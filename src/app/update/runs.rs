@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::super::Action;
+use super::super::grid::GridEditor;
 use super::super::msg::{Effect, Level};
 use super::super::run::{MEMORY, Run};
 use super::super::state::{Load, Popup, State};
 use super::{notify, time};
 use crate::engine::{Event, Part, RunId};
-use crate::flow::config::uniform_grid;
 use crate::flow::{RunConfig, Sampler, SolverKind};
 use crate::trace::{Frame, ModelMeta, RunMeta, Score, Timeline};
 
@@ -100,12 +100,17 @@ fn budget(state: &mut State, mut config: RunConfig, steps: usize, effects: &mut 
         let end = if steps == 1 { "one step is the least" } else { "1024 steps are the most" };
         return notify(state, Level::Info, end.to_owned());
     }
-    // Times, told step sizes and salts belong to the steps there were.
-    config.grid = uniform_grid(steps);
-    config.told_dt = None;
+    // A preset has times for any budget; edited times and salts belong to the steps there were.
+    let (grid, lost) = GridEditor::for_budget(&config, steps);
+    config.told_dt = grid.told_dt();
+    config.grid = grid.times;
     config.salts.clear();
     let prompt = state.run().map(|r| r.prompt.clone()).unwrap_or_default();
     begin(state, config, &prompt, effects);
+    if !lost.is_empty() && state.popup.is_none() {
+        let lost = lost.join(" and ");
+        notify(state, Level::Info, format!("{lost} fit the other budget only: these are equal steps"));
+    }
 }
 
 /// Puts another run on screen, where it was left.

@@ -10,12 +10,13 @@ use crate::text::pieces;
 pub(super) fn act(state: &mut State, action: Action) {
     match action {
         Action::Search => state.line = Some(Line::new(Purpose::Search)),
-        _ if state.query.is_empty() => notify(state, Level::Info, "nothing was searched for yet".to_owned()),
+        _ if state.query.is_empty() => notify(state, Level::Info, "search first: /".to_owned()),
         action => {
             let by = if action == Action::SearchAfter { 1 } else { -1 };
             let found = places(state, &state.query);
             let none = format!("no \u{201c}{}\u{201d}", state.query);
             text::jump(state, by, &found, &none);
+            place(state, &found);
         }
     }
 }
@@ -25,13 +26,22 @@ pub(super) fn line(state: &mut State, action: Action) {
     match (action, state.line.take()) {
         (Action::Accept, Some(Line { purpose: Purpose::Search, text, .. })) => {
             state.query = text;
-            if !state.query.is_empty() && places(state, &state.query).is_empty() {
+            let found = places(state, &state.query);
+            place(state, &found);
+            if !state.query.is_empty() && found.is_empty() {
                 notify(state, Level::Info, format!("no \u{201c}{}\u{201d} in this frame", state.query));
             }
         }
         (Action::Accept, Some(line)) => whatif::replace(state, line),
         (Action::Close, _) => {}
         (_, line) => state.line = line,
+    }
+}
+
+/// Says which of the places found the cursor is at.
+fn place(state: &mut State, found: &[u32]) {
+    if let Some(index) = found.iter().position(|position| Some(*position) == state.cursor) {
+        notify(state, Level::Info, format!("place {} of {}", index + 1, found.len()));
     }
 }
 

@@ -83,24 +83,28 @@ fn noise(state: &mut State, at: u32) {
     say(state);
 }
 
-/// Puts the next of the likely tokens at a position; after the last, the frame's own again.
+/// The least probability, as the inspector shows it, of a token worth putting in another's place.
+const LIKELY: f32 = 0.0005;
+
+/// Puts the next of the likely tokens at a position that are not its own; after the last, the first again.
 fn swap(state: &mut State, at: u32) {
     let Some(run) = state.runs.current() else { return };
     // The posterior at this frame is the one the next step was drawn from; where there is none yet, the last one.
     let line = &run.timeline;
     let next = (run.playhead + 1).min(run.newest());
     let detail = line.detail(next).or_else(|| line.detail(run.playhead)).and_then(|d| d.get(at as usize));
-    let likely: Vec<u32> = detail.iter().flat_map(|d| d.top).filter(|(_, p)| *p > 0.0).map(|(id, _)| id).collect();
-    if likely.is_empty() {
+    let Some(detail) = detail else {
         return notify(state, Level::Info, "no likely tokens are known here".to_owned());
-    }
-    let own = state.passage.frame().and_then(|f| f.ids.get(at as usize).copied());
-    let now = state.edits.replaced.get(&at).copied().or(own);
-    let index = likely.iter().position(|id| Some(*id) == now).map_or(0, |i| i + 1);
-    match likely.get(index) {
-        Some(&id) => state.edits.replaced.insert(at, id),
-        None => state.edits.replaced.remove(&at),
     };
+    let own = line.state(run.playhead).ids.get(at as usize).copied();
+    let others = detail.top.into_iter().filter(|(id, p)| *p >= LIKELY && Some(*id) != own);
+    let likely: Vec<u32> = others.map(|(id, _)| id).collect();
+    let now = state.edits.replaced.get(&at);
+    let index = likely.iter().position(|id| Some(id) == now).map_or(0, |i| i + 1);
+    let Some(&id) = likely.get(index).or(likely.first()) else {
+        return notify(state, Level::Info, "no other token is likely here".to_owned());
+    };
+    state.edits.replaced.insert(at, id);
     say(state);
 }
 
