@@ -80,9 +80,13 @@ impl<R: BufRead> TraceReader<R> {
             self.number += 1;
             let whole = match read_line(&mut self.input, &mut self.line) {
                 Ok(whole) => whole,
-                // The end of a compressed file that was cut off, or damaged: what came before still counts.
-                Err(e) if e.kind() == io::ErrorKind::InvalidData || e.kind() == io::ErrorKind::UnexpectedEof => {
+                // A compressed file that was cut off, or damaged: what came before still counts.
+                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
                     self.cut_off();
+                    false
+                }
+                Err(e) if e.kind() == io::ErrorKind::InvalidData => {
+                    self.ends_in("damaged");
                     false
                 }
                 Err(e) => return Err(self.error(e.to_string())),
@@ -101,13 +105,20 @@ impl<R: BufRead> TraceReader<R> {
             }
         }
         if self.parser.header().is_none() {
-            return Err(self.error("empty; a trace begins with its header"));
+            return Err(self.error(match &self.notice {
+                Some(_) => "cut off or damaged before its header was whole",
+                None => "empty; a trace begins with its header",
+            }));
         }
         Ok(None)
     }
 
     fn cut_off(&mut self) {
-        self.notice = Some(format!("cut off in line {}; shown up to the last whole frame", self.number));
+        self.ends_in("cut off");
+    }
+
+    fn ends_in(&mut self, how: &str) {
+        self.notice = Some(format!("{how} in line {}; shown up to the last whole frame", self.number));
     }
 
     fn error(&self, problem: impl Into<String>) -> TraceError {
@@ -167,7 +178,12 @@ impl Trace {
         let path = if !path.exists() && part.exists() { &part } else { path };
         let mut input = open_plain(path)?;
         let failed = |e: io::Error| TraceError::File { path: path.to_owned(), problem: e.to_string() };
-        if diffusers::looks_like(input.fill_buf().map_err(failed)?) {
+        let begin: &[u8] = match input.fill_buf() {
+            // Compressed, and broken in its first frame: the reader says so.
+            Err(e) if matches!(e.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) => &[],
+            begin => begin.map_err(failed)?,
+        };
+        if diffusers::looks_like(begin) {
             return diffusers::import(input, Some(path));
         }
         Self::read_all(TraceReader::new(input, Some(path.to_owned())))

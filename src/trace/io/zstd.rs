@@ -1,17 +1,22 @@
 //! Zstandard, in frames of a bounded size.
 //!
-//! A stream may hold many frames one after the other, which every decoder accepts. Cutting the text into frames keeps
-//! memory bounded while a run goes on, and loses no more than the last frame when it is cut off.
+//! A stream may hold many frames one after the other, which every decoder accepts. Cutting the text into frames at the
+//! ends of lines keeps memory bounded while a run goes on, puts on disk what there is of it, and loses no more than the
+//! last frame when it is cut off.
 
+use std::cell::Cell;
 use std::io::{self, BufRead, Read, Write};
+use std::rc::Rc;
 
-use ruzstd::decoding::StreamingDecoder;
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
 /// How every zstd frame begins.
 pub(super) const MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
-/// Text that goes into one frame.
+/// Most text that waits for the end of its line.
 const BLOCK: usize = 1 << 20;
+/// Text that makes a frame of its own once its last line is whole; less would undo the compression.
+const ENOUGH: usize = 64 << 10;
 
 /// Compresses what is written.
 pub(super) struct ZstdWriter<W: Write> {
@@ -50,55 +55,95 @@ impl<W: Write> Write for ZstdWriter<W> {
         Ok(data.len())
     }
 
-    /// Does nothing until a frame is full: a frame a line would undo the compression.
+    /// Lines are flushed: here a frame ends, if there is enough for one.
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        if self.buffer.len() < ENOUGH {
+            return Ok(());
+        }
+        self.frame()?;
+        self.out.flush()
     }
 }
 
 /// Decompresses frame after frame.
 pub(super) struct ZstdReader<R: BufRead> {
     /// Between frames.
-    input: Option<R>,
+    input: Option<Source<R>>,
     /// Within a frame.
-    frame: Option<Box<StreamingDecoder<R, ruzstd::decoding::FrameDecoder>>>,
+    frame: Option<Box<StreamingDecoder<Source<R>, FrameDecoder>>>,
+    /// Whether the input has come to its end; the decoder may have the input when it fails.
+    ended: Rc<Cell<bool>>,
+    /// Whether it failed: what comes after cannot be read either.
+    failed: Option<io::ErrorKind>,
 }
 
 impl<R: BufRead> ZstdReader<R> {
     pub(super) fn new(input: R) -> Self {
-        Self { input: Some(input), frame: None }
+        let ended = Rc::new(Cell::new(false));
+        let input = Source { input, ended: Rc::clone(&ended) };
+        Self { input: Some(input), frame: None, ended, failed: None }
+    }
+
+    /// An input that ends within a frame was cut off; any other problem is damage.
+    fn failure(&mut self, problem: impl std::fmt::Display) -> io::Error {
+        let (kind, problem) = if self.ended.get() {
+            (io::ErrorKind::UnexpectedEof, "cut off within a zstd frame".to_owned())
+        } else {
+            (io::ErrorKind::InvalidData, format!("damaged zstd data: {problem}"))
+        };
+        self.failed = Some(kind);
+        io::Error::new(kind, problem)
     }
 }
 
-/// Damage is told from failures to read by its kind.
-fn damaged(problem: impl std::fmt::Display) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("damaged zstd data: {problem}"))
+/// The compressed bytes, and whether all were taken.
+struct Source<R> {
+    input: R,
+    ended: Rc<Cell<bool>>,
+}
+
+impl<R: BufRead> Read for Source<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = self.input.read(out)?;
+        if n == 0 && !out.is_empty() {
+            self.ended.set(true);
+        }
+        Ok(n)
+    }
 }
 
 impl<R: BufRead> Read for ZstdReader<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if let Some(kind) = self.failed {
+            return Err(kind.into());
+        }
         if out.is_empty() {
             return Ok(0);
         }
         loop {
             if let Some(frame) = &mut self.frame {
-                let n = frame.read(out).map_err(damaged)?;
+                let n = match frame.read(out) {
+                    Ok(n) => n,
+                    Err(error) => return Err(self.failure(error)),
+                };
                 if n > 0 {
                     return Ok(n);
                 }
                 let (told, found) = (frame.decoder.get_checksum_from_data(), frame.decoder.get_calculated_checksum());
                 if told.is_some() && told != found {
-                    return Err(damaged("wrong checksum"));
+                    return Err(self.failure("wrong checksum"));
                 }
                 self.input = self.frame.take().map(|frame| frame.into_inner());
             }
-            let Some(mut input) = self.input.take() else { return Ok(0) };
-            if input.fill_buf()?.is_empty() {
-                self.input = Some(input);
+            let Some(mut source) = self.input.take() else { return Ok(0) };
+            if source.input.fill_buf()?.is_empty() {
+                self.input = Some(source);
                 return Ok(0);
             }
-            let frame = StreamingDecoder::new(input).map_err(damaged)?;
-            self.frame = Some(Box::new(frame));
+            match StreamingDecoder::new(source) {
+                Ok(frame) => self.frame = Some(Box::new(frame)),
+                Err(error) => return Err(self.failure(error)),
+            }
         }
     }
 }
@@ -117,5 +162,39 @@ mod tests {
         let mut back = Vec::new();
         ZstdReader::new(packed.as_slice()).read_to_end(&mut back).unwrap();
         assert!(back == text);
+    }
+
+    #[test]
+    fn flushed_text_is_on_its_way_once_there_is_enough() {
+        let mut writer = ZstdWriter::new(Vec::new());
+        let line = [b'x'; ENOUGH / 2];
+        writer.write_all(&line).unwrap();
+        writer.flush().unwrap();
+        assert!(writer.out.is_empty());
+        writer.write_all(&line).unwrap();
+        writer.flush().unwrap();
+        let mut back = Vec::new();
+        ZstdReader::new(writer.out.as_slice()).read_to_end(&mut back).unwrap();
+        assert_eq!(back.len(), ENOUGH);
+    }
+
+    #[test]
+    fn a_cut_is_told_from_damage() {
+        let text: Vec<u8> = (0..5_000_u32).flat_map(|i| (i * i).to_string().into_bytes()).collect();
+        let mut writer = ZstdWriter::new(Vec::new());
+        writer.write_all(&text).unwrap();
+        let packed = writer.finish().unwrap();
+        let kind = |bytes: &[u8]| {
+            let mut reader = ZstdReader::new(bytes);
+            let kind = reader.read_to_end(&mut Vec::new()).unwrap_err().kind();
+            assert_eq!(reader.read(&mut [0]).unwrap_err().kind(), kind, "it stays so");
+            kind
+        };
+        for end in 1..packed.len() {
+            assert_eq!(kind(&packed[..end]), io::ErrorKind::UnexpectedEof, "at {end}");
+        }
+        let mut harmed = packed.clone();
+        harmed.extend(*b"something else");
+        assert_eq!(kind(&harmed), io::ErrorKind::InvalidData);
     }
 }
