@@ -49,7 +49,7 @@ fn parts(state: &State) -> Vec<String> {
         );
     }
     if let Some(run) = state.run() {
-        parts.push(run.config.solver.label().to_owned());
+        parts.push(safe(run.timeline.meta().solver_label()).into_owned());
         parts.push(format!("seed {}", run.config.seed));
         parts.push(format!("{} tokens", run.config.tokens));
         if run.config.temperature != 1.0 {

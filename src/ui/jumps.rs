@@ -60,8 +60,10 @@ fn bars(run: &Run, jumps: &Jumps, area: Rect, canvas: &mut Canvas<'_>) {
         SolverKind::Euler => jumps.euler,
         SolverKind::DfmEuler => jumps.dfm,
     };
+    // None of them is the rule of another program's sampler.
+    let own = run.timeline.meta().sampler.is_none().then_some(run.config.solver);
     let mut rows: Vec<(&str, f64, bool)> =
-        SolverKind::ALL.iter().map(|s| (s.label(), f64::from(expected(*s)), *s == run.config.solver)).collect();
+        SolverKind::ALL.iter().map(|s| (s.label(), f64::from(expected(*s)), own == Some(*s))).collect();
     rows.push(("jumped", f64::from(jumps.actual), true));
     let cells = area.width.saturating_sub(NAME + VALUE + 3);
     for ((name, value, mine), y) in rows.iter().zip(area.top()..area.bottom()) {

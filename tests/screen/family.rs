@@ -12,7 +12,7 @@ use fewstep::trace::{Trace, TraceWriter, WriteOptions};
 use crate::fixture::{World, looks};
 
 /// A screen that replays a trace.
-fn replayed(trace: &[u8]) -> Session {
+pub(crate) fn replayed(trace: &[u8]) -> Session {
     let trace = Trace::read(trace).expect("a trace");
     let state = State::replay(looks(Theme::dark(Depth::True)), "toy".to_owned(), Arc::clone(&trace.vocab));
     let mut session = Session::new(state, 120, 36);

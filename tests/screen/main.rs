@@ -2,6 +2,7 @@
 
 mod family;
 mod fixture;
+mod foreign;
 mod hostile;
 mod insight;
 mod script;

@@ -1,0 +1,49 @@
+//! Traces of other programs: what they say is shown, and what they do not say is not made up.
+
+use fewstep::ui::HitMap;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use crate::family::replayed;
+
+const HEADER: &str = "{\"type\":\"header\",\"format\":\"fewstep-trace\",\"version\":1,\"tokens\":2}\n";
+
+/// A run of one step, with what else its line and its last frame say.
+fn trace(run: &str, frame: &str) -> Vec<u8> {
+    let begin = format!("{{\"type\":\"run\",\"steps\":1{run}}}\n{{\"type\":\"frame\",\"ids\":[0,1]}}\n");
+    format!("{HEADER}{begin}{{\"type\":\"frame\",\"ids\":[1,1]{frame}}}\n").into_bytes()
+}
+
+/// The screen at the end of the run after some keys, line by line, and its cells.
+fn screen(trace: &[u8], keys: &[&str]) -> (Vec<String>, Buffer) {
+    let mut session = replayed(trace);
+    for key in ["end"].iter().chain(keys) {
+        let chord = fewstep::config::Chord::parse(key).expect("a key");
+        session.input(std::time::Duration::ZERO, &crossterm::event::Event::Key(chord.event()));
+    }
+    let mut buffer = Buffer::empty(Rect::new(0, 0, 120, 36));
+    let _: &HitMap = session.draw(&mut buffer);
+    let line = |y| (0..120).map(|x| buffer[(x, y)].symbol()).collect::<String>();
+    ((0..36).map(line).collect(), buffer)
+}
+
+/// The styles of the names of the three rules.
+fn rules(lines: &[String], buffer: &Buffer) -> [Style; 3] {
+    let at = |(line, y): (&String, u16)| line.find("dfm euler").map(|at| (line[..at].chars().count() as u16, y));
+    let (x, y) = lines.iter().zip(0..).find_map(at).unwrap_or_else(|| panic!("the jumps in {lines:#?}"));
+    [y - 2, y - 1, y].map(|y| buffer[(x, y)].style())
+}
+
+#[test]
+fn a_sampler_of_its_own_is_named_and_no_rule_is_marked_as_its() {
+    let jumps = ",\"jumps\":{\"cumulative\":1,\"euler\":1,\"dfm\":1,\"actual\":1}";
+    let (lines, buffer) = screen(&trace(",\"solver\":\"ddim \\u001b[2J\"", jumps), &["J"]);
+    assert!(lines[0].contains("ddim ") && !lines[0].contains("cumulative"), "{}", lines[0]);
+    assert!(!lines[0].contains('\u{1b}'));
+    let [cumulative, euler, dfm] = rules(&lines, &buffer);
+    assert!(cumulative == dfm && euler == dfm);
+    let (lines, buffer) = screen(&trace(",\"solver\":\"euler\"", jumps), &["J"]);
+    let [cumulative, euler, dfm] = rules(&lines, &buffer);
+    assert!(cumulative == dfm && euler != dfm);
+}
