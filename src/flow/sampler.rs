@@ -84,7 +84,8 @@ impl Sampler {
             editable[position as usize] = false;
             ids[position as usize] = id;
         }
-        let start = Frame { step, t: cfg.grid[step as usize], ids: ids.as_slice().into(), ..Frame::default() };
+        let (t, ids_now) = (cfg.grid[step as usize], ids.as_slice().into());
+        let start = Frame { step, t, ids: ids_now, ms: Some(0.0), ..Frame::default() };
         Ok(Self { spec: spec.clone(), cfg, editable, start, step, ids })
     }
 
@@ -127,7 +128,7 @@ impl Sampler {
             changed: changed.into(),
             detail,
             jumps,
-            ms: begun.elapsed().as_secs_f64() * 1e3,
+            ms: Some(begun.elapsed().as_secs_f64() * 1e3),
         })
     }
 

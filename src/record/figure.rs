@@ -153,7 +153,7 @@ pub fn about(timeline: &Timeline) -> String {
         parts.push(safe(&meta.model.name).into_owned());
     }
     parts.push(safe(meta.solver_label()).into_owned());
-    parts.push(format!("seed {}", meta.config.seed));
+    parts.extend(meta.seed().map(|seed| format!("seed {seed}")));
     parts.push(format!("{} tokens", timeline.tokens()));
     parts.join(" · ")
 }

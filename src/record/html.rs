@@ -163,7 +163,7 @@ fn data(
             });
             let frame = json!({
                 "t": round(timeline.t(step)),
-                "ms": round(timeline.ms(step)),
+                "ms": timeline.ms(step).map(round),
                 "ppl": timeline.perplexity(step).map(round),
                 "ent": round(timeline.entropy(step)),
                 "rep": round(timeline.repeats(step)),

@@ -105,7 +105,7 @@ impl SoloEngine {
     fn step(&mut self) -> Result<(), RecordError> {
         let Some(current) = &mut self.current else { return Ok(()) };
         let mut frame = current.sampler.step(self.network.as_mut(), Want::Detail, &Cancel::new()).map_err(failed)?;
-        frame.ms = self.step_time.as_secs_f64() * 1e3;
+        frame.ms = Some(self.step_time.as_secs_f64() * 1e3);
         current.due += self.step_time;
         let (run, step, ids, prompt_len) = (current.run, frame.step, frame.ids.clone(), current.prompt_len);
         self.waiting.push_back(Event::Frame { run, frame });

@@ -307,11 +307,10 @@ impl<'a> Output<'a> {
 
 fn summary(timeline: &Timeline) -> String {
     let steps = timeline.steps();
-    let total: f64 = (1..=timeline.newest()).map(|step| timeline.ms(step)).sum();
     let mut parts = vec![
         format!("{steps} steps"),
         format!("{} tokens", timeline.tokens()),
-        format!("{:.0} ms a step", total / f64::from(steps.max(1))),
+        format!("{:.0} ms a step", timeline.mean_ms().unwrap_or_default()),
         format!("entropy {:.2} bits", timeline.entropy(timeline.newest())),
     ];
     if let Some(perplexity) = timeline.perplexity(timeline.newest()) {

@@ -32,7 +32,8 @@ pub(super) fn trace(state: &State, run: RunId) -> Result<(PathBuf, usize), Strin
         prompt: run.prompt.to_string(),
         tokens: run.timeline.tokens(),
     };
-    let stem = format!("fewstep-seed{}-{}steps", run.config.seed, run.steps());
+    let seed = run.timeline.meta().seed().map(|seed| format!("seed{seed}-")).unwrap_or_default();
+    let stem = format!("fewstep-{seed}{}steps", run.steps());
     let path = free(&stem, "fstrace");
     // With its numbers, so that a replay has all that the screen has.
     let options = WriteOptions::FILE.with_detail(true);

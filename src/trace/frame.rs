@@ -41,8 +41,8 @@ pub struct Frame {
     pub detail: Option<Arc<[Detail]>>,
     /// Sums over the editable positions, where `detail` was asked for.
     pub jumps: Option<Jumps>,
-    /// Milliseconds of network, head and draw, without the judge.
-    pub ms: f64,
+    /// Milliseconds of network, head and draw, without the judge; another program's trace may not tell.
+    pub ms: Option<f64>,
 }
 
 /// Expected and actual jumps of a step, over the editable positions.

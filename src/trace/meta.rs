@@ -57,6 +57,8 @@ pub struct RunMeta {
     pub run: u32,
     /// Everything that, with the model, determines its frames.
     pub config: RunConfig,
+    /// Whether the configuration's seed is the run's: another program's trace may not tell.
+    pub seeded: bool,
     /// The run it branched off.
     pub parent: Option<Parent>,
     /// The model.
@@ -68,7 +70,12 @@ pub struct RunMeta {
 impl RunMeta {
     /// A run of our own from noise.
     pub fn new(run: u32, config: RunConfig, model: Arc<ModelMeta>) -> Self {
-        Self { run, config, parent: None, model, sampler: None }
+        Self { run, config, seeded: true, parent: None, model, sampler: None }
+    }
+
+    /// Its seed, where that is known.
+    pub fn seed(&self) -> Option<u64> {
+        self.seeded.then_some(self.config.seed)
     }
 
     /// Name of the jump rule on screen.

@@ -75,7 +75,7 @@ impl Positions {
 struct Step {
     t: f64,
     h: f64,
-    ms: f64,
+    ms: Option<f64>,
     entropy: f64,
     repeats: f64,
     /// Where its changes end in the flat lists.
@@ -371,9 +371,15 @@ impl Timeline {
         }
     }
 
-    /// Milliseconds a step took.
-    pub fn ms(&self, step: u32) -> f64 {
+    /// Milliseconds a step took, where that is known.
+    pub fn ms(&self, step: u32) -> Option<f64> {
         self.at(step).ms
+    }
+
+    /// What the steps so far took on average, of those for which it is known.
+    pub fn mean_ms(&self) -> Option<f64> {
+        let known: Vec<f64> = (1..=self.newest()).filter_map(|step| self.ms(step)).collect();
+        (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
     }
 
     /// Time after a step.

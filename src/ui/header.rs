@@ -50,7 +50,7 @@ fn parts(state: &State) -> Vec<String> {
     }
     if let Some(run) = state.run() {
         parts.push(safe(run.timeline.meta().solver_label()).into_owned());
-        parts.push(format!("seed {}", run.config.seed));
+        parts.extend(run.timeline.meta().seed().map(|seed| format!("seed {seed}")));
         parts.push(format!("{} tokens", run.config.tokens));
         if run.config.temperature != 1.0 {
             parts.push(format!("temperature {}", run.config.temperature));

@@ -79,14 +79,14 @@ fn name(run: &Run, index: usize, depth: usize) -> String {
 fn numbers(run: &Run) -> [String; 6] {
     let (line, at) = (&run.timeline, run.newest());
     let steps = if run.is_complete() { run.steps().to_string() } else { format!("{at}/{}", run.steps()) };
-    let mean = (1..=at).map(|s| line.ms(s)).sum::<f64>() / f64::from(at.max(1));
+    let dash = || "–".to_owned();
     [
         steps,
         safe(line.meta().solver_label()).into_owned(),
-        run.config.seed.to_string(),
-        line.perplexity(at).map_or_else(|| "–".to_owned(), number::perplexity),
+        line.meta().seed().map_or_else(dash, |seed| seed.to_string()),
+        line.perplexity(at).map_or_else(dash, number::perplexity),
         number::fixed(line.entropy(at), 2),
-        if at > 0 { number::fixed(mean, 0) } else { "–".to_owned() },
+        line.mean_ms().map_or_else(dash, |mean| number::fixed(mean, 0)),
     ]
 }
 

@@ -66,10 +66,13 @@ fn texts(state: &State, run: &Run, canvas: &Canvas<'_>) -> Vec<(String, Style)> 
         format!("  t {}", number::fixed(t, 2))
     };
     out.push((times, muted));
-    let ms = if at == 0 { "noise".to_owned() } else { number::ms(run.timeline.ms(at)) };
-    let per = if wide && at > 0 { "/step" } else { "" };
+    let ms = match run.timeline.ms(at) {
+        _ if at == 0 => "noise".to_owned(),
+        Some(ms) => format!("{}{}", number::ms(ms), if wide { "/step" } else { "" }),
+        None => "–".to_owned(),
+    };
     let (gap, width) = if wide { ("   ", 12) } else { ("  ", 6) };
-    out.push((format!("{gap}{:<width$}", format!("{ms}{per}")), muted));
+    out.push((format!("{gap}{ms:<width$}"), muted));
     if wide {
         out.push((format!("  {:<play_width$}", play.0), play.1));
     } else {

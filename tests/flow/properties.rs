@@ -50,7 +50,7 @@ fn finish(sampler: &mut Sampler, net: &mut FakeNetwork, want: Want) -> Vec<Frame
     let mut frames = Vec::new();
     while !sampler.is_done() {
         let mut frame = sampler.step(net, want, &Cancel::new()).expect("the step succeeds");
-        frame.ms = 0.0;
+        frame.ms = None;
         frames.push(frame);
     }
     frames

@@ -77,7 +77,7 @@ fn run(number: u32, tokens: usize, steps: usize, ids: u32) -> Timeline {
         changed: [].into(),
         detail,
         jumps: None,
-        ms: 12.5,
+        ms: Some(12.5),
     };
     let mut timeline = Timeline::new(meta, frame(0, &now, None)).expect("a run");
     for step in 1..=steps as u32 {

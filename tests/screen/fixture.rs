@@ -296,7 +296,7 @@ impl World {
             }),
             changed: changed.into(),
             detail: Some(detail.into()),
-            ms: 41.0,
+            ms: Some(41.0),
         }
     }
 

@@ -47,3 +47,18 @@ fn a_sampler_of_its_own_is_named_and_no_rule_is_marked_as_its() {
     let [cumulative, euler, dfm] = rules(&lines, &buffer);
     assert!(cumulative == dfm && euler != dfm);
 }
+
+#[test]
+fn what_a_trace_does_not_tell_is_no_zero() {
+    let (lines, _) = screen(&trace("", ""), &[]);
+    assert!(!lines[0].contains("seed"), "{}", lines[0]);
+    let bar = lines.iter().find(|line| line.contains("1/1")).expect("the bar");
+    assert!(bar.contains("–") && !bar.contains("ms"), "{bar}");
+    let (lines, _) = screen(&trace("", ""), &["u"]);
+    let row = lines.iter().find(|line| line.contains(" 1   ") && line.contains("cumulative")).expect("a row");
+    assert_eq!(row.matches('–').count(), 3, "seed, perplexity and time: {row}");
+
+    let (lines, _) = screen(&trace(",\"seed\":0", ",\"ms\":0.25"), &[]);
+    assert!(lines[0].contains("seed 0"), "{}", lines[0]);
+    assert!(lines.iter().any(|line| line.contains("0.2 ms/step") || line.contains("0.3 ms/step")), "{lines:#?}");
+}

@@ -64,7 +64,7 @@ pub(crate) fn frame(step: u32, steps: u32, ids: &[u32], detail: bool) -> Frame {
         changed: Arc::default(),
         detail: (detail && step > 0).then(|| (0..ids.len()).map(at).collect()),
         jumps: (detail && step > 0).then_some(jumps),
-        ms: f64::from(step) * 1.5,
+        ms: Some(f64::from(step) * 1.5),
     }
 }
 

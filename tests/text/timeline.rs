@@ -138,7 +138,7 @@ fn numbers_beside_the_ids_are_kept() {
     assert_eq!(detail.get(4), None);
     assert_eq!(t.jumps(1).unwrap().actual, 2);
     assert_eq!(t.most_likely(1).as_deref(), Some([1, 2, 5, 4].as_slice()));
-    assert_eq!((t.t(1), t.h(1), t.ms(1)), (1.0, 1.0, 1.5));
+    assert_eq!((t.t(1), t.h(1), t.ms(1)), (1.0, 1.0, Some(1.5)));
     assert_eq!(t.entropy(0), 2.0);
     assert!(t.score(1).is_none());
     t.set_score(1, Score { perplexity: Some(12.5), nll: Some(Arc::from([0.5f32])) });

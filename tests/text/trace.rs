@@ -143,7 +143,7 @@ fn unknown_things_are_ignored() {
         assert!(detail.jumped && detail.prob == 0.25);
         assert_eq!(b.meta().config.frozen, [(0, 0), (2, 1)]);
         assert_eq!(b.meta().parent, Some(Parent { run: 7, step: 0 }));
-        assert_eq!((b.tokens(), b.perplexity(1), b.ms(1)), (3, None, 12.0));
+        assert_eq!((b.tokens(), b.perplexity(1), b.ms(1)), (3, None, Some(12.0)));
         assert_eq!(trace.vocab.bytes(2), Some(b"\xE2\x80".as_slice()));
         assert_eq!(trace.vocab.len(), 4);
     }
@@ -380,4 +380,22 @@ fn a_vocabulary_without_texts_shows_numbers() {
     let bytes = writer.into_inner();
     let trace = Trace::read(bytes.as_slice()).unwrap();
     assert!(fewstep::text::plain(&trace.vocab, &trace.runs[0].ids(0)).contains('⟨'));
+}
+
+#[test]
+fn what_was_not_told_is_not_told_again() {
+    let text = "{\"type\":\"header\",\"format\":\"fewstep-trace\",\"version\":1}\n\
+                {\"type\":\"run\",\"steps\":1}\n{\"type\":\"frame\",\"ids\":[0]}\n\
+                {\"type\":\"frame\",\"ids\":[1]}\n";
+    let run = &Trace::read(text.as_bytes()).unwrap().runs[0];
+    assert_eq!((run.meta().seed(), run.ms(1), run.mean_ms()), (None, None, None));
+    let again = String::from_utf8(bytes_of(std::slice::from_ref(run), WriteOptions::FILE)).unwrap();
+    assert!(!again.contains("\"seed\"") && !again.contains("\"ms\""), "{again}");
+    assert_same(&Trace::read(again.as_bytes()).unwrap().runs[0], &{
+        let mut about = run.meta().clone();
+        about.model = header(1).model;
+        let mut same = Timeline::new(about, run.frame(0)).unwrap();
+        same.push(run.frame(1)).unwrap();
+        same
+    });
 }

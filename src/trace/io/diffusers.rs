@@ -101,6 +101,7 @@ pub fn import(input: impl BufRead, path: Option<&Path>) -> Result<Trace, TraceEr
     };
     let steps = frames.len() - 1;
     let mut meta = RunMeta::new(0, RunConfig::new(0, first.ids.len(), steps), model);
+    meta.seeded = false;
     meta.sampler = Some(if animation.label.is_empty() { animation.method } else { animation.label });
     let mut trace = Trace::empty();
     trace.apply(Item::Header(Box::new(header)))?;
@@ -146,7 +147,7 @@ pub fn export(out: &mut impl Write, timeline: &Timeline, vocab: &Vocab) -> io::R
     let animation = Animation {
         method: "fewstep".into(),
         label: format!("{} \u{b7} {} steps", meta.solver_label(), timeline.steps()),
-        subtitle: format!("seed {}", meta.config.seed),
+        subtitle: meta.seed().map(|seed| format!("seed {seed}")).unwrap_or_default(),
         model_id: meta.model.name.clone(),
         prompt: plain(vocab, &timeline.ids(0)[..prompt]),
         gen_length: length,

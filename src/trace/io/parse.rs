@@ -288,6 +288,7 @@ impl Parser {
         Ok(RunMeta {
             run: number,
             config,
+            seeded: run.seed.is_some(),
             parent,
             model: header.map(|h| h.model.clone()).unwrap_or_default(),
             sampler: if solver.is_none() { run.solver } else { None },
@@ -337,8 +338,7 @@ impl Parser {
             (None, None) => return bad("ids", "missing; give ids, or a delta to the step before"),
         };
         let (t, h) = run.time(step, line.t, line.h)?;
-        let ms = line.ms.unwrap_or(0.0);
-        if !ms.is_finite() {
+        if line.ms.is_some_and(|ms| !ms.is_finite()) {
             return bad("ms", "has to be finite");
         }
         let detail = match line.detail {
@@ -348,7 +348,8 @@ impl Parser {
         let differ = |pos: &u32| run.begun && run.ids[*pos as usize] != ids[*pos as usize];
         let changed = (0..ids.len() as u32).filter(differ).collect();
         let perplexity = perplexity(line.perplexity)?;
-        let frame = Frame { step, t, h, ids: ids.clone(), changed, detail, jumps: line.jumps.map(Jumps::from), ms };
+        let jumps = line.jumps.map(Jumps::from);
+        let frame = Frame { step, t, h, ids: ids.clone(), changed, detail, jumps, ms: line.ms };
         if let Some(run) = self.runs.get_mut(&number) {
             (run.begun, run.next) = (true, step + 1);
             run.tokens = ids.len();

@@ -97,7 +97,7 @@ impl<W: Write> TraceWriter<W> {
         self.put(&RunLine {
             kind: "run",
             run: meta.run,
-            seed: c.seed,
+            seed: meta.seed(),
             solver: meta.sampler.as_deref().unwrap_or_else(|| c.solver.flag()),
             steps: c.steps(),
             grid: &c.grid,
@@ -140,7 +140,7 @@ impl<W: Write> TraceWriter<W> {
             delta,
             perplexity: score.and_then(|s| s.perplexity).map(fixed),
             entropy: fixed(metrics::entropy_bits(&frame.ids)),
-            ms: fixed(frame.ms),
+            ms: frame.ms.map(fixed),
             text,
             jumps: frame.jumps.as_ref().filter(|_| self.options.detail).map(JumpsPart::from),
             detail: detail.map(DetailPart::from),
@@ -260,7 +260,8 @@ struct RunLine<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     run: u32,
-    seed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
     solver: &'a str,
     steps: usize,
     grid: &'a [f64],
@@ -309,7 +310,8 @@ struct FrameLine<'a> {
     changed: Option<Vec<u32>>,
     perplexity: Option<f64>,
     entropy: f64,
-    ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
