@@ -41,6 +41,13 @@ pub enum Msg {
     },
     /// A run that was made elsewhere: replayed, or followed.
     Run(Box<Timeline>),
+    /// Something that must be read: a window that stays until it is closed.
+    Message {
+        /// In one word or two.
+        title: String,
+        /// In full.
+        text: String,
+    },
     /// What an effect came to, or anything else worth a line.
     Notice(Level, String),
 }

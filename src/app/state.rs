@@ -136,6 +136,8 @@ pub struct State {
     pub judge: Load,
     /// Its name.
     pub judge_name: Option<String>,
+    /// Where the first run will come from, until it does.
+    pub waiting: Option<String>,
     /// The runs.
     pub runs: Runs,
     /// Playing.
@@ -203,6 +205,7 @@ impl State {
             network: Load::Absent,
             judge: Load::Absent,
             judge_name: None,
+            waiting: None,
             runs: Runs::default(),
             play: Play { on: true, looping: false, speed: 2, due: Duration::ZERO },
             overlay: Overlay::default(),

@@ -46,6 +46,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             state.passage.clear();
         }
         Msg::Run(timeline) => runs::add(state, *timeline),
+        Msg::Message { title, text } => runs::message(state, &title, text),
         Msg::Notice(level, text) => notify(state, level, text),
     }
     time::ask_engine(state, &mut effects);

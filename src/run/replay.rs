@@ -72,7 +72,9 @@ pub(super) fn follow(path: &Path, screen: &ScreenArgs) -> Result<(), Error> {
     } else {
         Follower::open(path).map_err(Error::input)?.spawn(sink)
     };
-    let state = State::replay(looks, String::new(), Arc::new(Vocab::empty()));
+    let mut state = State::replay(looks, String::new(), Arc::new(Vocab::empty()));
+    let stream = path.as_os_str() == "-";
+    state.waiting = Some(if stream { "standard input".to_owned() } else { path.display().to_string() });
     show(state, Vec::new(), Feed::Messages(messages), screen)
 }
 
@@ -116,7 +118,8 @@ impl Live {
         let (kind, index) = match taken {
             Ok(taken) => taken,
             Err(error) => {
-                let _ = self.sender.send(Msg::Notice(Level::Error, error.to_string()));
+                let title = "the trace cannot be followed further".to_owned();
+                let _ = self.sender.send(Msg::Message { title, text: error.to_string() });
                 return false;
             }
         };
@@ -172,6 +175,14 @@ impl Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_ends_following_stays_on_screen() {
+        let (sender, mut messages) = unbounded_channel();
+        let mut live = Live { trace: Trace::empty(), sender };
+        assert!(!live.take(Err(TraceError::Frame("line 3: broken".to_owned()))));
+        assert!(matches!(messages.try_recv(), Ok(Msg::Message { text, .. }) if text == "line 3: broken"));
+    }
 
     #[test]
     fn every_bundled_trace_opens_whole_with_its_numbers() {

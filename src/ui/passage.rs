@@ -5,12 +5,12 @@ use ratatui::layout::Rect;
 use super::canvas::Canvas;
 use crate::app::{Overlay, Run, State, Target};
 use crate::config::theme::{Role, Token};
-use crate::text::Kind;
+use crate::text::{Kind, safe};
 
 pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
     let area = state.layout.passage;
     canvas.hits.add(area, Target::Passage);
-    let Some(run) = state.run() else { return };
+    let Some(run) = state.run() else { return waiting(state, canvas) };
     if state.vocab.is_none() {
         let style = canvas.theme().role(Role::Muted);
         canvas.text(area.x, area.y, area.width, "reading the vocabulary", style);
@@ -24,6 +24,15 @@ pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
             canvas.text(x, y, area.right().saturating_sub(x), &glyph.text, canvas.theme().token(token));
             canvas.hits.add(Rect::new(x, y, glyph.width, 1), Target::Token(glyph.pos));
         }
+    }
+}
+
+/// Where runs will come from, as long as there is none.
+fn waiting(state: &State, canvas: &mut Canvas<'_>) {
+    let area = state.layout.passage;
+    if let Some(from) = &state.waiting {
+        let style = canvas.theme().role(Role::Muted);
+        canvas.text(area.x, area.y, area.width, &format!("waiting for {}", safe(from)), style);
     }
 }
 

@@ -1,11 +1,16 @@
 //! Traces of other programs: what they say is shown, and what they do not say is not made up.
 
-use fewstep::ui::HitMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fewstep::app::{Msg, Session, State};
+use fewstep::config::{Depth, Theme};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::family::replayed;
+use crate::fixture::looks;
 
 const HEADER: &str = "{\"type\":\"header\",\"format\":\"fewstep-trace\",\"version\":1,\"tokens\":2}\n";
 
@@ -20,10 +25,10 @@ fn screen(trace: &[u8], keys: &[&str]) -> (Vec<String>, Buffer) {
     let mut session = replayed(trace);
     for key in ["end"].iter().chain(keys) {
         let chord = fewstep::config::Chord::parse(key).expect("a key");
-        session.input(std::time::Duration::ZERO, &crossterm::event::Event::Key(chord.event()));
+        session.input(Duration::ZERO, &crossterm::event::Event::Key(chord.event()));
     }
     let mut buffer = Buffer::empty(Rect::new(0, 0, 120, 36));
-    let _: &HitMap = session.draw(&mut buffer);
+    session.draw(&mut buffer);
     let line = |y| (0..120).map(|x| buffer[(x, y)].symbol()).collect::<String>();
     ((0..36).map(line).collect(), buffer)
 }
@@ -46,6 +51,28 @@ fn a_sampler_of_its_own_is_named_and_no_rule_is_marked_as_its() {
     let (lines, buffer) = screen(&trace(",\"solver\":\"euler\"", jumps), &["J"]);
     let [cumulative, euler, dfm] = rules(&lines, &buffer);
     assert!(cumulative == dfm && euler != dfm);
+}
+
+#[test]
+fn what_is_waited_for_is_said_and_a_message_stays() {
+    let vocab = Arc::new(fewstep::text::Vocab::empty());
+    let mut state = State::replay(looks(Theme::dark(Depth::True)), String::new(), vocab);
+    state.waiting = Some("a\u{1b}.fstrace".to_owned());
+    let mut session = Session::new(state, 120, 36);
+    let text = |session: &mut Session| {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 120, 36));
+        session.draw(&mut buffer);
+        buffer.content().iter().map(ratatui::buffer::Cell::symbol).collect::<String>()
+    };
+    let shown = text(&mut session);
+    assert!(shown.contains("waiting for a") && !shown.contains('\u{1b}'));
+    let trace = fewstep::trace::Trace::read(trace("", "").as_slice()).expect("a trace");
+    session.handle(Duration::ZERO, Msg::Run(Box::new(trace.runs[0].clone())));
+    assert!(!text(&mut session).contains("waiting for"));
+    let message = Msg::Message { title: "broken".to_owned(), text: "line 3: no id".to_owned() };
+    session.handle(Duration::ZERO, message);
+    session.handle(Duration::from_secs(60), Msg::Tick(Duration::from_secs(60)));
+    assert!(text(&mut session).contains("line 3: no id"));
 }
 
 #[test]

@@ -12,9 +12,11 @@ const TRACE: &str = include_str!("../trace/good/python.fstrace");
 fn lines_are_seen_when_they_are_whole() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.fstrace");
-    assert!(Follower::open(&path).err().unwrap().to_string().contains("start the program that writes it first"));
-    let mut file = std::fs::File::create(&path).unwrap();
+    // The file is waited for, and then for its first line.
     let mut follower = Follower::open(&path).unwrap();
+    assert!(follower.look().unwrap().is_empty());
+    let mut file = std::fs::File::create(&path).unwrap();
+    assert!(follower.look().unwrap().is_empty());
     let mut trace = Trace::empty();
     let mut seen = Vec::new();
     for piece in TRACE.as_bytes().chunks(97) {
@@ -57,6 +59,18 @@ fn what_cannot_be_followed_is_refused() {
     let path = dir.path().join("a.zst");
     std::fs::write(&path, [0x28, 0xB5, 0x2F, 0xFD, 0]).unwrap();
     assert!(Follower::open(&path).err().unwrap().to_string().contains("compressed"));
+    // Also where its first bytes come one by one.
+    let path = dir.path().join("b.zst");
+    let mut follower = Follower::open(&path).unwrap();
+    for byte in [0x28, 0xB5, 0x2F] {
+        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(&path).unwrap();
+        file.write_all(&[byte]).unwrap();
+        assert!(follower.look().unwrap().is_empty());
+    }
+    std::fs::write(&path, [0x28, 0xB5, 0x2F, 0xFD]).unwrap();
+    assert!(follower.look().err().unwrap().to_string().contains("compressed"));
+    let nowhere = dir.path().join("no/such/folder.fstrace");
+    assert!(Follower::open(&nowhere).err().unwrap().to_string().contains("folder does not exist"));
 }
 
 #[test]

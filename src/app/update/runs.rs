@@ -46,6 +46,7 @@ pub(in crate::app) fn begin(state: &mut State, config: RunConfig, prompt: &str, 
 pub(super) fn add(state: &mut State, timeline: Timeline) {
     let first = state.runs.all().is_empty();
     let on_screen = state.runs.index();
+    state.waiting = None;
     state.runs.adopt(timeline);
     // The first of a trace is shown; the others wait their turn.
     if first {

@@ -1,7 +1,7 @@
 //! Following a trace that another program is still writing.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -18,10 +18,11 @@ pub const POLL: Duration = Duration::from_millis(60);
 /// Most bytes read in one look, so that a look at a long file stays short.
 const LOOK: u64 = 4 << 20;
 
-/// A file that grows: every look yields the items of the lines that were completed since.
+/// A file that grows, or will: every look yields the items of the lines that were completed since.
 pub struct Follower {
     path: PathBuf,
-    file: File,
+    /// None until there is one.
+    file: Option<File>,
     parser: Parser,
     number: u64,
     /// Bytes read so far.
@@ -31,37 +32,69 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Starts at the beginning of the file; where only `PATH.part` exists, of that.
+    /// Starts at the beginning of the file; where only `PATH.part` exists, of that. A file that does not exist yet is
+    /// waited for.
     pub fn open(path: &Path) -> Result<Self, TraceError> {
-        let part = part_path(path);
-        let path = if !path.exists() && part.exists() { part } else { path.to_owned() };
-        let failed = |problem: String| TraceError::File { path: path.clone(), problem };
-        let mut file = File::open(&path).map_err(|e| failed(format!("{e}; start the program that writes it first")))?;
-        if !file.metadata().is_ok_and(|m| m.is_file()) {
-            return Err(failed("cannot be followed; give a file, or - for standard input".into()));
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if folder.is_some_and(|folder| !folder.is_dir()) {
+            return Err(problem(path, "its folder does not exist"));
         }
-        let mut magic = [0; 4];
-        if file.read_exact(&mut magic).is_ok() && magic == zstd::MAGIC {
-            return Err(failed("is compressed and cannot be followed; replay it when it is whole".into()));
+        let parser = Parser::new(Some(path.to_owned()));
+        let mut follower = Self { path: path.to_owned(), file: None, parser, number: 0, offset: 0, rest: Vec::new() };
+        follower.find()?;
+        Ok(follower)
+    }
+
+    /// Opens the file, if it exists by now.
+    fn find(&mut self) -> Result<(), TraceError> {
+        for path in [self.path.clone(), part_path(&self.path)] {
+            let file = match File::open(&path) {
+                Ok(file) => file,
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                Err(e) => return Err(problem(&path, e.to_string())),
+            };
+            if !file.metadata().is_ok_and(|m| m.is_file()) {
+                return Err(problem(&path, "cannot be followed; give a file, or - for standard input"));
+            }
+            let mut begin = Vec::new();
+            (&file)
+                .take(zstd::MAGIC.len() as u64)
+                .read_to_end(&mut begin)
+                .map_err(|e| problem(&path, e.to_string()))?;
+            self.parser = Parser::new(Some(path.clone()));
+            (self.path, self.file) = (path, Some(file));
+            self.offset = begin.len() as u64;
+            self.rest = begin;
+            return self.check();
         }
-        file.seek(SeekFrom::Start(0)).map_err(|e| failed(e.to_string()))?;
-        let parser = Parser::new(Some(path.clone()));
-        Ok(Self { path, file, parser, number: 0, offset: 0, rest: Vec::new() })
+        Ok(())
+    }
+
+    /// A compressed file is told by its first bytes, once they are there.
+    fn check(&self) -> Result<(), TraceError> {
+        if self.number == 0 && self.rest.starts_with(&zstd::MAGIC) {
+            return Err(problem(&self.path, "is compressed and cannot be followed; replay it instead"));
+        }
+        Ok(())
     }
 
     /// The items of the lines completed since the last look; none where nothing happened.
     pub fn look(&mut self) -> Result<Vec<Item>, TraceError> {
-        let failed = |problem: String| TraceError::File { path: self.path.clone(), problem };
-        let len = self.file.metadata().map_err(|e| failed(e.to_string()))?.len();
-        if len < self.offset {
-            return Err(failed("became shorter while it was followed; follow it anew".into()));
+        if self.file.is_none() {
+            self.find()?;
         }
-        let mut new = Vec::new();
-        let read = self.file.by_ref().take(LOOK).read_to_end(&mut new).map_err(|e| failed(e.to_string()))?;
+        let Some(file) = &mut self.file else { return Ok(Vec::new()) };
+        let failed = |e: io::Error| problem(&self.path, e.to_string());
+        if file.metadata().map_err(failed)?.len() < self.offset {
+            return Err(problem(&self.path, "became shorter while it was followed; follow it anew"));
+        }
+        let mut new = std::mem::take(&mut self.rest);
+        let read = file.take(LOOK).read_to_end(&mut new).map_err(failed)?;
         self.offset += read as u64;
         let mut items = Vec::new();
         for part in new.split_inclusive(|b| *b == b'\n') {
             self.rest.extend_from_slice(part);
+            self.check()?;
             if self.rest.len() > MAX_LINE {
                 return Err(TraceError::Line {
                     path: Some(self.path.clone()),
@@ -102,6 +135,10 @@ impl Follower {
             }
         })
     }
+}
+
+fn problem(path: &Path, problem: impl Into<String>) -> TraceError {
+    TraceError::File { path: path.to_owned(), problem: problem.into() }
 }
 
 /// Reads a stream, such as standard input, on a thread of its own and hands each item to `sink` as soon as its line is
