@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 
 use super::solo::SoloEngine;
 use super::{RecordError, Recorder};
-use crate::app::{Effect, Msg, Session, State};
+use crate::app::{Effect, Msg, Run, Session, State};
 
 /// A screen without a terminal, on a clock that only its owner moves.
 pub trait Stage {
@@ -143,12 +143,7 @@ impl Stage for Screen {
     }
 
     fn caption(&self) -> String {
-        let Some(run) = self.session.state().run() else { return String::new() };
-        let step = format!("step {}/{}", run.playhead, run.steps());
-        match run.timeline.perplexity(run.playhead) {
-            Some(perplexity) => format!("{step}  perplexity {}", super::figure::number(perplexity)),
-            None => step,
-        }
+        self.session.state().run().map(caption).unwrap_or_default()
     }
 
     fn has_quit(&self) -> bool {
@@ -165,6 +160,15 @@ impl Screen {
             }
         }
         self.tell(Msg::Tick(self.now))
+    }
+}
+
+/// The step on screen of a run in a few words, with its perplexity where that is known by then.
+pub fn caption(run: &Run) -> String {
+    let label = format!("step {}/{}", run.playhead, run.steps());
+    match run.timeline.perplexity(run.playhead) {
+        Some(perplexity) => format!("{label}  perplexity {}", super::figure::number(perplexity)),
+        None => label,
     }
 }
 
