@@ -113,6 +113,10 @@ fn speed(text: &str) -> Result<f64, String> {
 /// Exports a trace as `args` ask.
 pub fn export(args: &ExportArgs) -> Result<(), Error> {
     let format = format(args)?;
+    if args.strip.is_some() && !matches!(format, Format::Svg | Format::Png | Format::Ansi) {
+        let name = format.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
+        return Err(Error::Input(format!("--strip: {name} has no strips; use svg, png or ansi")));
+    }
     let themes = Themes::of(args, format)?;
     let mut output = Sink::open(&args.output, args.force)?;
     let trace = Trace::open(&args.trace).map_err(Error::input)?;

@@ -83,6 +83,12 @@ fn names_that_say_nothing_or_exist_are_refused() {
     let (folder, trace) = traced();
     let error = export(&trace, &folder.path().join("a.doc"), &[]).expect_err("no format").to_string();
     assert!(error.contains("no format ends in \"doc\"") && error.contains("--format"), "{error}");
+    for name in ["html", "tex", "txt", "json", "gif", "cast"] {
+        let out = folder.path().join("strip").with_extension(name);
+        let error = export(&trace, &out, &["--strip", "3"]).expect_err("no strips").to_string();
+        assert_eq!(error, format!("--strip: {name} has no strips; use svg, png or ansi"));
+        assert!(!out.exists());
+    }
     let out = folder.path().join("a.svg");
     fs::write(&out, "mine").expect("written");
     let error = export(&trace, &out, &[]).expect_err("exists").to_string();
