@@ -28,6 +28,10 @@ use crate::text;
 pub fn dispatch(cli: Cli) -> Result<(), Error> {
     match cli.verb {
         None if io::stdout().is_terminal() => tui::run(&cli.run, &cli.screen),
+        None if cli.screen.record.is_some() => {
+            let why = "--record: records the screen, and standard output is no terminal; use fewstep tape, or export";
+            Err(Error::Input(why.to_owned()))
+        }
         None => headless::sample(&headless::plainly(cli.run)),
         Some(Verb::Sample(args)) => headless::sample(&args),
         Some(Verb::Replay(args)) => replay::replay(&args.trace, &args.screen),
