@@ -1,6 +1,6 @@
 //! Everything the screen shows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -152,8 +152,6 @@ pub struct State {
     pub side_asked: bool,
     /// Whether the text is what the run would end with now.
     pub ghost: bool,
-    /// Perplexities of such texts, by run and step.
-    pub ghost_scores: BTreeMap<(RunId, u32), Option<f64>>,
     /// Whether differences to another run are marked.
     pub diff: bool,
     /// Edits that are not yet a branch.
@@ -213,7 +211,6 @@ impl State {
             side: Side::default(),
             side_asked: false,
             ghost: false,
-            ghost_scores: BTreeMap::new(),
             diff: false,
             edits: Edits::default(),
             edits_at: None,
