@@ -1,6 +1,6 @@
 //! Everything the screen shows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -154,8 +154,6 @@ pub struct State {
     pub side_asked: bool,
     /// Whether the text is what the run would end with now.
     pub ghost: bool,
-    /// Perplexities of such texts, by run and step.
-    pub ghost_scores: BTreeMap<(RunId, u32), Option<f64>>,
     /// Whether differences to another run are marked.
     pub diff: bool,
     /// Edits that are not yet a branch.
@@ -216,7 +214,6 @@ impl State {
             chart: 0,
             side_asked: false,
             ghost: false,
-            ghost_scores: BTreeMap::new(),
             diff: false,
             edits: Edits::default(),
             edits_at: None,

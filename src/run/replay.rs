@@ -137,7 +137,12 @@ impl Live {
                 msgs.extend(self.score(index, step));
                 msgs
             }
-            (Kind::Score(step), Some(index)) => self.score(index, step).into_iter().collect(),
+            (Kind::Score(step), Some(index)) => {
+                let ghost = self.trace.runs[index].ghost_perplexity(step).map(|perplexity| {
+                    Msg::Engine(Event::GhostScore { run: id(index), step, perplexity: Some(perplexity) })
+                });
+                self.score(index, step).into_iter().chain(ghost).collect()
+            }
             (_, None) => Vec::new(),
         };
         msgs.into_iter().all(|msg| self.sender.send(msg).is_ok())

@@ -83,6 +83,8 @@ struct Step {
     jumps: Option<Jumps>,
     detail: Option<Box<[Packed]>>,
     score: Option<Score>,
+    /// Perplexity of what the run would end with if it stopped here.
+    ghost: Option<f64>,
 }
 
 /// One run: all its frames so far, and everything the views need about them.
@@ -202,6 +204,7 @@ impl Timeline {
             jumps: frame.jumps,
             detail: detail.map(|d| d.iter().map(Packed::from).collect()),
             score: None,
+            ghost: None,
         });
         self.newest = frame.ids;
     }
@@ -345,6 +348,19 @@ impl Timeline {
     /// What the judge said about a step; `None` while it has not spoken.
     pub fn score(&self, step: u32) -> Option<&Score> {
         self.at(step).score.as_ref()
+    }
+
+    /// Keeps the perplexity, NaN where undefined, of the text the run would end with if it stopped after a step.
+    pub fn set_ghost_perplexity(&mut self, step: u32, perplexity: f64) {
+        if let Some(step) = self.steps.get_mut(step as usize) {
+            step.ghost = Some(perplexity);
+        }
+    }
+
+    /// Perplexity, NaN where undefined, of the text the run would end with if it stopped after a step; `None` while the
+    /// judge has not spoken.
+    pub fn ghost_perplexity(&self, step: u32) -> Option<f64> {
+        self.at(step).ghost
     }
 
     /// Perplexity of a step, where it is known.

@@ -71,8 +71,9 @@ fn ghost_perplexity(state: &State, run: &Run) -> Result<String, String> {
     if run.playhead == run.steps() {
         return perplexity(state, run);
     }
-    match state.ghost_scores.get(&(run.id, run.playhead)) {
-        Some(score) => score.map(number::perplexity).ok_or_else(|| "undefined".to_owned()),
+    match run.timeline.ghost_perplexity(run.playhead) {
+        Some(undefined) if undefined.is_nan() => Err("undefined".to_owned()),
+        Some(perplexity) => Ok(number::perplexity(perplexity)),
         None => Err(unscored(state)),
     }
 }

@@ -89,3 +89,15 @@ fn what_a_trace_does_not_tell_is_no_zero() {
     assert!(lines[0].contains("seed 0"), "{}", lines[0]);
     assert!(lines.iter().any(|line| line.contains("0.2 ms/step") || line.contains("0.3 ms/step")), "{lines:#?}");
 }
+
+#[test]
+fn the_perplexity_of_stopping_here_is_replayed() {
+    let score = "{\"type\":\"score\",\"step\":0,\"ghost_perplexity\":77.7}\n";
+    let detail = ",\"detail\":{\"top\":[[[1,0.5]],[[0,0.5]]]}";
+    let trace = [trace("", detail), score.as_bytes().to_vec()].concat();
+    let (lines, _) = screen(&trace, &["home", "f"]);
+    assert!(lines.iter().any(|line| line.contains("if the sampler stopped here")), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.contains("perplexity") && line.contains("77.7")), "{lines:#?}");
+    let (lines, _) = screen(&trace, &["home"]);
+    assert!(!lines.iter().any(|line| line.contains("77.7")));
+}

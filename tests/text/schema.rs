@@ -106,6 +106,7 @@ fn every_line_written_is_valid_and_fully_listed() {
     about.config.salts = vec![1, u64::MAX];
     let mut run = Timeline::new(about, frame(0, 2, &[1, 200, 3], true)).unwrap();
     run.push(frame(1, 2, &[1, 2, 3], true)).unwrap();
+    run.set_ghost_perplexity(0, 2.25);
     run.set_score(1, Score { perplexity: Some(3.5), nll: Some(Arc::from([0.5f32, 1.5])) });
     for deltas in [false, true] {
         let header = Header { model: run.meta().model.clone(), tokens: 5, ..Header::default() };
@@ -113,7 +114,7 @@ fn every_line_written_is_valid_and_fully_listed() {
         let mut writer = TraceWriter::new(Vec::new(), &header, Arc::new(byte_vocab()), options).unwrap();
         writer.timeline(&run).unwrap();
         let text = String::from_utf8(writer.into_inner()).unwrap();
-        assert_eq!(text.lines().count(), 7);
+        assert_eq!(text.lines().count(), 8);
         for line in text.lines() {
             let line: Value = serde_json::from_str(line).unwrap();
             valid(&schema, &schema, &line).unwrap();

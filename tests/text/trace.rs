@@ -67,6 +67,7 @@ fn assert_same(a: &Timeline, b: &Timeline) {
     for step in 0..=a.newest() {
         assert_eq!(a.frame(step), b.frame(step));
         assert_eq!(a.score(step), b.score(step), "step {step}");
+        assert_eq!(a.ghost_perplexity(step), b.ghost_perplexity(step), "step {step}");
         assert_eq!(a.state(step), b.state(step));
     }
 }
@@ -78,7 +79,8 @@ proptest! {
     fn what_is_written_is_read_back(
         seed in any::<u64>(), tokens in 2usize..20, steps in 1usize..12, detail: bool, text: bool, deltas: bool,
     ) {
-        let runs: Vec<Timeline> = (0..2).map(|n| random_run(n, seed / 2 + u64::from(n), tokens, steps, detail)).collect();
+        let mut runs: Vec<Timeline> = (0..2).map(|n| random_run(n, seed / 2 + u64::from(n), tokens, steps, detail)).collect();
+        (0..steps as u32).step_by(2).for_each(|step| runs[1].set_ghost_perplexity(step, f64::from(step) + 1.25));
         let bytes = bytes_of(&runs, WriteOptions { detail, text, deltas });
         prop_assert!(bytes.iter().all(|b| *b == b'\n' || (0x20..0x7f).contains(b)));
         let trace = Trace::read(bytes.as_slice()).unwrap();
@@ -259,7 +261,12 @@ fn compressed_traces_are_small_and_can_be_cut_off_too() {
     let cut = dir.path().join("cut.zst");
     for part in 1..20 {
         std::fs::write(&cut, &packed[..packed.len() * part / 20]).unwrap();
-        let trace = Trace::open(&cut).unwrap_or_else(|error| panic!("at {part}/20: {error}"));
+        let trace = match Trace::open(&cut) {
+            Ok(trace) => trace,
+            // Nothing can be read before the first zstd frame is whole.
+            Err(error) if part == 1 && error.to_string().contains("cut.zst, line 1: cut off") => continue,
+            Err(error) => panic!("at {part}/20: {error}"),
+        };
         assert!(trace.notice.unwrap().contains("cut off in line"));
         // No more is lost than the zstd frame that was cut, a few lines.
         let newest = trace.runs[0].newest();

@@ -60,8 +60,6 @@ pub(super) fn add(state: &mut State, timeline: Timeline) {
 pub(super) fn trim(state: &mut State) {
     let gone = state.runs.trim(MEMORY);
     if gone > 0 {
-        let runs = &state.runs;
-        state.ghost_scores.retain(|(run, _), _| runs.by_id(*run).is_some());
         let runs = if gone == 1 { "the oldest run was" } else { "the oldest runs were" };
         notify(state, Level::Info, format!("{runs} let go: {} MiB are kept", MEMORY >> 20));
     }
@@ -138,8 +136,8 @@ pub(super) fn event(state: &mut State, event: Event) {
             }
         }
         Event::GhostScore { run, step, perplexity } => {
-            if state.runs.by_id(run).is_some() {
-                state.ghost_scores.insert((run, step), perplexity);
+            if let Some(run) = state.runs.by_id_mut(run) {
+                run.timeline.set_ghost_perplexity(step, perplexity.unwrap_or(f64::NAN));
             }
         }
         Event::Failed { run, part, message } => failed(state, run, part, &message),

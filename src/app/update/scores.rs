@@ -19,7 +19,7 @@ pub(super) fn ask(state: &mut State, effects: &mut Vec<Effect>) {
     // At the end the ghost is the text itself, and so is its score.
     if state.ghost
         && step < run.steps()
-        && !state.ghost_scores.contains_key(&(id, step))
+        && run.timeline.ghost_perplexity(step).is_none()
         && let Some(ids) = run.ghost()
     {
         wanted.push((true, ids));

@@ -135,5 +135,6 @@ fields!(ScoreFields {
     run: u32,
     step: u32,
     perplexity: f64,
+    ghost_perplexity: f64,
     nll: Vec<f32>,
 });

@@ -63,8 +63,10 @@ pub enum Item {
         run: u32,
         /// The step.
         step: u32,
-        /// What the judge said.
-        score: Score,
+        /// What the judge said; nothing where it only spoke of the text the run would end with if it stopped there.
+        score: Option<Score>,
+        /// The perplexity of that text.
+        ghost: Option<f64>,
     },
 }
 
@@ -426,7 +428,15 @@ impl Parser {
                 return bad(format!("nll[{pos}]"), "has to be finite");
             }
         }
-        Ok(Item::Score { run, step, score: Score { perplexity, nll: line.nll.map(Arc::from) } })
+        let ghost = match line.ghost_perplexity {
+            Some(x) if !x.is_finite() || x < 0.0 => {
+                return bad("ghost_perplexity", "has to be finite and not negative");
+            }
+            ghost => ghost,
+        };
+        let spoken = perplexity.is_some() || line.nll.is_some() || ghost.is_none();
+        let score = spoken.then(|| Score { perplexity, nll: line.nll.map(Arc::from) });
+        Ok(Item::Score { run, step, score, ghost })
     }
 }
 

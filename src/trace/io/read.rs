@@ -260,11 +260,16 @@ impl Trace {
                 }
                 Ok(Some(index))
             }
-            Item::Score { run, step, score } => {
+            Item::Score { run, step, score, ghost } => {
                 let index = self.index(run)?;
                 let late = self.late.get(&run).copied().unwrap_or(0);
                 if let Some(step) = step.checked_sub(late) {
-                    self.runs[index].set_score(step, score);
+                    if let Some(score) = score {
+                        self.runs[index].set_score(step, score);
+                    }
+                    if let Some(ghost) = ghost {
+                        self.runs[index].set_ghost_perplexity(step, ghost);
+                    }
                 }
                 Ok(Some(index))
             }

@@ -118,6 +118,14 @@ impl<W: Write> TraceWriter<W> {
 
     /// Writes a frame, and before it the text of ids that are new in it.
     pub fn frame(&mut self, run: u32, frame: &Frame, score: Option<&Score>) -> io::Result<()> {
+        self.frame_line(run, frame, score)?;
+        match score.filter(|s| s.nll.is_some() && self.options.detail) {
+            Some(score) => self.score(run, frame.step, score),
+            None => Ok(()),
+        }
+    }
+
+    fn frame_line(&mut self, run: u32, frame: &Frame, score: Option<&Score>) -> io::Result<()> {
         let detail = frame.detail.as_deref().filter(|_| self.options.detail);
         self.vocab_line(&frame.ids, detail.unwrap_or_default())?;
         let before = self.last.insert(run, frame.ids.clone()).filter(|b| b.len() == frame.ids.len());
@@ -144,21 +152,22 @@ impl<W: Write> TraceWriter<W> {
             text,
             jumps: frame.jumps.as_ref().filter(|_| self.options.detail).map(JumpsPart::from),
             detail: detail.map(DetailPart::from),
-        })?;
-        match score.filter(|s| s.nll.is_some() && self.options.detail) {
-            Some(score) => self.score(run, frame.step, score),
-            None => Ok(()),
-        }
+        })
     }
 
     /// Writes a perplexity that was not known when its frame was written.
     pub fn score(&mut self, run: u32, step: u32, score: &Score) -> io::Result<()> {
-        let nll = score.nll.as_deref().filter(|_| self.options.detail);
+        self.score_line(run, step, Some(score), None)
+    }
+
+    fn score_line(&mut self, run: u32, step: u32, score: Option<&Score>, ghost: Option<f64>) -> io::Result<()> {
+        let nll = score.and_then(|s| s.nll.as_deref()).filter(|_| self.options.detail);
         self.put(&ScoreLine {
             kind: "score",
             run,
             step,
-            perplexity: score.perplexity.map(fixed),
+            perplexity: score.and_then(|s| s.perplexity).map(fixed),
+            ghost_perplexity: ghost.map(fixed),
             nll: nll.map(|n| n.iter().map(|x| short(*x)).collect()),
         })
     }
@@ -166,8 +175,15 @@ impl<W: Write> TraceWriter<W> {
     /// Writes a run with all its frames so far.
     pub fn timeline(&mut self, timeline: &Timeline) -> io::Result<()> {
         self.run(timeline.meta())?;
+        let run = timeline.meta().run;
         for step in 0..=timeline.newest() {
-            self.frame(timeline.meta().run, &timeline.frame(step), timeline.score(step))?;
+            let score = timeline.score(step);
+            // An infinite or undefined perplexity is no number of JSON.
+            let ghost = timeline.ghost_perplexity(step).filter(|ghost| ghost.is_finite());
+            self.frame_line(run, &timeline.frame(step), score)?;
+            if ghost.is_some() || (self.options.detail && score.is_some_and(|s| s.nll.is_some())) {
+                self.score_line(run, step, score, ghost)?;
+            }
         }
         Ok(())
     }
@@ -327,6 +343,8 @@ struct ScoreLine {
     run: u32,
     step: u32,
     perplexity: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ghost_perplexity: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     nll: Option<Vec<f64>>,
 }
