@@ -4,6 +4,7 @@ use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
 use super::canvas::Canvas;
+use super::legend;
 use crate::app::line::{Line, Purpose};
 use crate::app::{Action, Level, State, Target};
 use crate::config::keys::Bind;
@@ -24,16 +25,33 @@ pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
         canvas.text(area.x + 1, area.y, area.width.saturating_sub(2), &safe(&notice.text), style);
         return;
     }
-    let binds: Vec<&Bind> = state.looks.keymap.bar(state.mode()).collect();
+    let binds: Vec<&Bind> = state.looks.keymap.bar(state.mode()).filter(|bind| works(state, bind.action)).collect();
+    let end = legend::draw_keys(state, canvas, area);
     let mut x = area.x + 1;
-    for bind in fitting(&binds, area.width.saturating_sub(2)) {
+    for bind in fitting(&binds, end.saturating_sub(x)) {
         let start = x;
         let (key, text) = (canvas.theme().role(Role::Accent), canvas.theme().role(Role::Muted));
-        x = canvas.text(x, area.y, area.right().saturating_sub(x), &bind.first_key(), key);
-        x = canvas.text(x + 1, area.y, area.right().saturating_sub(x + 1), &bind.bar, text);
+        x = canvas.text(x, area.y, end.saturating_sub(x), &bind.first_key(), key);
+        x = canvas.text(x + 1, area.y, end.saturating_sub(x + 1), &bind.bar, text);
         canvas.hits.add(Rect::new(start, area.y, x - start, 1), Target::Key(bind.action));
         x += 3;
     }
+}
+
+/// Whether an action can do anything here: a trace has no model to run anew.
+fn works(state: &State, action: Action) -> bool {
+    let runs = matches!(
+        action,
+        Action::BudgetDouble
+            | Action::BudgetHalve
+            | Action::BudgetMore
+            | Action::BudgetLess
+            | Action::Solver
+            | Action::Reroll
+            | Action::Prompt
+            | Action::WhatIf
+    );
+    state.live.is_some() || !runs
 }
 
 /// The line being typed.

@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
 use super::canvas::Canvas;
-use super::{frame, number};
+use super::{frame, number, popup};
 use crate::app::grid::GridEditor;
 use crate::app::state::Popup;
 use crate::app::{Run, State, Target};
@@ -15,6 +15,8 @@ use crate::text::safe;
 
 /// Widest window.
 const WIDTH: u16 = 84;
+/// A list of fewer columns keeps its names short.
+const NARROW: u16 = 60;
 
 pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
     match &state.popup {
@@ -54,7 +56,7 @@ fn runs(state: &State, canvas: &mut Canvas<'_>) {
     let inner = window(state, "runs", tree.len() + 1, canvas);
     let muted = canvas.theme().role(Role::Muted);
     let head =
-        line(inner.width, "run", &["steps", "solver", "seed", "perplexity", "entropy", "ms/step"].map(str::to_owned));
+        line(inner.width, "run", &["steps", "perplexity", "solver", "seed", "entropy", "ms/step"].map(str::to_owned));
     canvas.text(inner.x, inner.y, inner.width, &head, muted);
     let rows = usize::from(inner.height.saturating_sub(1));
     let first = (state.row + 1).saturating_sub(rows);
@@ -62,14 +64,15 @@ fn runs(state: &State, canvas: &mut Canvas<'_>) {
     for ((i, (index, depth)), y) in tree.iter().enumerate().skip(first).zip(inner.y + 1..inner.bottom()) {
         let run = &runs[*index];
         let bold = if *index == state.runs.index() { Modifier::BOLD } else { Modifier::empty() };
-        let text = line(inner.width, &name(run, *index, *depth), &numbers(run));
+        let text = line(inner.width, &name(run, *index, *depth, inner.width < NARROW), &numbers(run));
         row(canvas, inner, y, i, i == state.row, &text, Style::new().add_modifier(bold));
     }
 }
 
-fn name(run: &Run, index: usize, depth: usize) -> String {
-    let indent = "  ".repeat(depth.min(6));
+fn name(run: &Run, index: usize, depth: usize, narrow: bool) -> String {
+    let indent = "  ".repeat(depth.min(if narrow { 1 } else { 6 }));
     match run.parent {
+        Some(parent) if narrow => format!("{indent}{} from {}", index + 1, parent.step),
         Some(parent) => format!("{indent}{} from step {}", index + 1, parent.step),
         None => format!("{indent}{}", index + 1),
     }
@@ -82,9 +85,9 @@ fn numbers(run: &Run) -> [String; 6] {
     let dash = || "–".to_owned();
     [
         steps,
+        line.perplexity(at).map_or_else(dash, number::perplexity),
         safe(line.meta().solver_label()).into_owned(),
         line.meta().seed().map_or_else(dash, |seed| seed.to_string()),
-        line.perplexity(at).map_or_else(dash, number::perplexity),
         number::fixed(line.entropy(at), 2),
         line.mean_ms().map_or_else(dash, |mean| number::fixed(mean, 0)),
     ]
@@ -92,8 +95,9 @@ fn numbers(run: &Run) -> [String; 6] {
 
 /// A line of the table; narrow windows leave out what is last.
 fn line(width: u16, name: &str, cells: &[String; 6]) -> String {
-    let widths = [9, 18, 8, 11, 8, 8];
-    let mut out = format!("{name:<16}");
+    let widths = [9, 11, 18, 8, 8, 8];
+    let column = if width < NARROW { 12 } else { 16 };
+    let mut out = format!("{name:<column$}");
     for (cell, wide) in cells.iter().zip(widths) {
         if out.chars().count() + wide > usize::from(width) {
             break;
@@ -109,30 +113,45 @@ fn what_if(state: &State, canvas: &mut Canvas<'_>) {
     let Some(run) = state.run() else { return };
     let edits = &state.edits;
     let arrow = canvas.glyphs().arrow;
+    let narrow = state.layout.screen.width < 64;
     let to = |own: String, new: Option<String>| match new {
+        // A narrow window has room for the new value only.
+        Some(new) if narrow => (format!("{arrow} {new}"), true),
         Some(new) => (format!("{own} {arrow} {new}"), true),
         None => (own, false),
     };
     let solver = edits.solver.map(|s| s.label().to_owned());
+    let column = if narrow { 15 } else { 24 };
     let values = [
         to("as it is".to_owned(), edits.reroll.then(|| "drawn anew".to_owned())),
         to(run.config.solver.label().to_owned(), solver),
         to(format!("{:.1}", run.config.temperature), edits.temperature.map(|t| format!("{t:.1}"))),
         to(format!("{:.2}", run.config.top_p), edits.top_p.map(|p| format!("{p:.2}"))),
     ];
-    let names = crate::app::update::WHAT_IF;
+    let mut names = crate::app::update::WHAT_IF;
+    if narrow {
+        names[0] = "step's noise";
+    }
     let title = format!("what if, from step {}", run.playhead);
-    let inner = window(state, &title, names.len() + 3, canvas);
+    let hint = if narrow {
+        "enter: branch; close this, then p, a, A"
+    } else {
+        "enter goes on from here as a branch. For single tokens close this, then p, a, A"
+    };
+    let wide = WIDTH.min(state.layout.screen.width).saturating_sub(4);
+    let tokens = format!("{} replaced, {} pinned", edits.replaced.len(), edits.pinned.len());
+    let lines = popup::wrap(&format!("{tokens}; {hint}"), usize::from(wide));
+    let inner = window(state, &title, names.len() + 1 + lines.len(), canvas);
     let theme = canvas.theme();
     let (accent, muted) = (theme.role(Role::Accent), theme.role(Role::Muted));
     for ((i, (name, (value, changed))), y) in names.iter().zip(values).enumerate().zip(inner.top()..inner.bottom()) {
         let style = if changed { accent } else { Style::new() };
-        row(canvas, inner, y, i, i == state.row, &format!("{name:<24}{value}"), style);
+        row(canvas, inner, y, i, i == state.row, &format!("{name:<column$}{value}"), style);
     }
-    let tokens = format!("{} replaced, {} pinned", edits.replaced.len(), edits.pinned.len());
-    let lines =
-        [tokens, "enter goes on from here as a branch; p pins, a and A replace the token under the cursor".to_owned()];
-    for (text, y) in lines.iter().zip(inner.y + names.len() as u16 + 1..inner.bottom()) {
+    // The empty line is the first to go.
+    let rows = names.len() as u16;
+    let gap = u16::from(usize::from(inner.height) > names.len() + lines.len());
+    for (text, y) in lines.iter().zip(inner.y + rows + gap..inner.bottom()) {
         canvas.text(inner.x, y, inner.width, text, muted);
     }
 }
@@ -161,7 +180,8 @@ fn grid(state: &State, editor: &GridEditor, canvas: &mut Canvas<'_>) {
         }
     }
     let preset = editor.preset.map_or("your own", crate::flow::Preset::label);
-    let mut lines = vec![format!("{} steps, {preset}", editor.steps())];
+    let unit = if editor.steps() == 1 { "step" } else { "steps" };
+    let mut lines = vec![format!("{} {unit}, {preset}", editor.steps())];
     if let (Some(before), Some(at), Some(after)) =
         (editor.times.get(editor.at.wrapping_sub(1)), editor.times.get(editor.at), editor.times.get(editor.at + 1))
     {

@@ -19,7 +19,10 @@ pub(super) fn draw(state: &State, canvas: &mut Canvas<'_>) {
     let text_width = texts.iter().map(|(t, _)| t.chars().count() as u16).sum::<u16>();
     let least = if area.width >= 72 { 16 } else { 8 };
     let text_end = if legend::fits_timeline(state) {
-        legend::draw_before(state, canvas, area.x + text_width + least + 6, end, area.y).saturating_sub(3)
+        // The legend's place is as wide for each of them, so that another overlay moves nothing.
+        let start = end.saturating_sub(legend::reserved(state, canvas)).max(area.x + text_width + least + 6);
+        legend::draw_before(state, canvas, start, end, area.y);
+        start.saturating_sub(3)
     } else {
         end
     };
@@ -134,11 +137,18 @@ fn markers(run: &Run, (x, y, cells): (u16, u16, u16), canvas: &mut Canvas<'_>) {
     let (rises, fall) = perplexity_jumps(run);
     marks.extend(fall.map(|step| (step, glyphs.head[1], accent)));
     marks.extend(rises.into_iter().map(|step| (step, glyphs.head[0], warn)));
+    // What was placed first keeps its cell; another mark that would cover it goes to the left of it.
+    let mut placed: Vec<(u16, &str)> = Vec::new();
     for (step, glyph, style) in marks {
-        if let Some(cell) = column(step) {
-            let style = style.bg(canvas.theme().base().bg.unwrap_or_default());
-            canvas.text(x + cell, y, 1, glyph, style);
-        }
+        let free = |cell: &u16| placed.iter().all(|(at, other)| at != cell || *other == glyph);
+        let Some(cell) =
+            column(step).and_then(|cell| [Some(cell), cell.checked_sub(1)].into_iter().flatten().find(free))
+        else {
+            continue;
+        };
+        let style = style.bg(canvas.theme().base().bg.unwrap_or_default());
+        canvas.text(x + cell, y, 1, glyph, style);
+        placed.push((cell, glyph));
     }
 }
 

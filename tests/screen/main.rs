@@ -1,5 +1,6 @@
 //! The screen without a terminal: scripted runs in, cells out.
 
+mod edges;
 mod family;
 mod fixture;
 mod foreign;
