@@ -84,6 +84,8 @@ fn hostile_texts_leave_the_tex_alone() {
         "hookleftarrow",
         "hskip",
         "itshape",
+        "langle",
+        "rangle",
         "mbox",
         "noindent",
         "par",
