@@ -39,7 +39,7 @@ fn finish_now_says_where_a_trace_will_never_tell() {
     world.ready();
     let ids = world.session.state().run().expect("a run").timeline.ids(0);
     let frame =
-        Frame { step: 1, t: 0.125, h: 0.125, ids, changed: Vec::new().into(), jumps: None, detail: None, ms: 1.0 };
+        Frame { step: 1, t: 0.125, h: 0.125, ids, changed: Vec::new().into(), jumps: None, detail: None, ms: None };
     world.event(Event::Frame { run: 0, frame });
     world.keys("0 f");
     assert!(world.text().contains("this trace does not tell (write it with --detail)"));
