@@ -308,7 +308,7 @@ impl<'a> Output<'a> {
 fn summary(timeline: &Timeline) -> String {
     let steps = timeline.steps();
     let mut parts = vec![
-        format!("{steps} steps"),
+        format!("{steps} {}", if steps == 1 { "step" } else { "steps" }),
         format!("{} tokens", timeline.tokens()),
         format!("{:.0} ms a step", timeline.mean_ms().unwrap_or_default()),
         format!("entropy {:.2} bits", timeline.entropy(timeline.newest())),
