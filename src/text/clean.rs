@@ -158,8 +158,10 @@ impl Cleaner<'_> {
                 left_out += 1;
                 continue;
             }
-            if base.is_none() && attaches(c) {
+            // A line may break at a space, and its marks must not be left alone at the start of the next.
+            if base.is_none_or(|base| base == ' ') && attaches(c) {
                 self.out.push('◌');
+                base = Some('◌');
             }
             self.out.push(c);
             self.found.shown = true;

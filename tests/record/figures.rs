@@ -71,6 +71,7 @@ fn hostile_texts_leave_the_tex_alone() {
     let fragment = tex::render(&figure, 5);
     let ours = [
         "begingroup",
+        "char",
         "colorbox",
         "definecolor",
         "endgroup",
