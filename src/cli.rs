@@ -203,7 +203,7 @@ pub struct ScreenArgs {
     #[arg(long, value_name = "THEME")]
     pub theme: Option<String>,
 
-    /// Key bindings that replace some of the built-in ones: a file with `[keys]` and lines like play = ["p"]
+    /// Key bindings that replace some of the built-in ones: a file with `[keys]` and lines such as `play = ["p"]`
     #[arg(long, value_name = "FILE")]
     pub keys: Option<PathBuf>,
 

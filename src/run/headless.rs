@@ -189,7 +189,7 @@ impl<'a> Output<'a> {
         let traced = format == Format::Json || args.trace.is_some();
         let mut model = ModelMeta::from(&models.network.spec);
         if traced {
-            model.hash = models.network.hash().map_err(Error::input)?.to_owned();
+            models.network.hash().map_err(Error::input)?.clone_into(&mut model.hash);
         }
         let model = Arc::new(model);
         let header = Header {

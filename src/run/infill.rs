@@ -122,6 +122,7 @@ pub fn lay_out(
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "stands in for an encoder, which may fail")]
     fn bytes(text: &str) -> Result<Vec<u32>, String> {
         Ok(text.bytes().map(u32::from).collect())
     }

@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn flushed_text_is_on_its_way_once_there_is_enough() {
         let mut writer = ZstdWriter::new(Vec::new());
-        let line = [b'x'; ENOUGH / 2];
+        let line = vec![b'x'; ENOUGH / 2];
         writer.write_all(&line).unwrap();
         writer.flush().unwrap();
         assert!(writer.out.is_empty());
