@@ -132,7 +132,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub prompt: Option<String>,
 
-    /// A text with gaps to fill: [[20]] is a gap of 20 tokens, [[]] shares what --tokens leaves
+    /// A text with gaps to fill: `[[20]]` is a gap of 20 tokens, `[[]]` shares what --tokens leaves
     #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
     pub infill: Option<PathBuf>,
 

@@ -1,4 +1,4 @@
-//! The screen's state and how it changes: [`update`] is pure. It does no IO and reads no clock; time comes in as
+//! The screen's state and how it changes: [`update()`] is pure. It does no IO and reads no clock; time comes in as
 //! [`Msg::Tick`], and whatever the outside must do goes out as an [`Effect`].
 //!
 //! ```text

@@ -117,7 +117,7 @@ pub struct Looks {
     pub keymap: Arc<Keymap>,
 }
 
-/// Everything the screen shows. Made by [`State::live`] or [`State::replay`], changed by [`super::update`] alone.
+/// Everything the screen shows. Made by [`State::live`] or [`State::replay`], changed by [`super::update()`] alone.
 #[derive(Debug)]
 pub struct State {
     /// Time since the start.

@@ -1,6 +1,6 @@
 //! One run as the views read it.
 //!
-//! A frame is kept as the positions it changed and their new ids, with a key frame every [`KEY_EVERY`] steps, so that
+//! A frame is kept as the positions it changed and their new ids, with a key frame every `KEY_EVERY` steps, so that
 //! any step's ids, last changes and revisions are a few hundred operations away. What views show beside the text is
 //! computed once, when a frame is pushed.
 
