@@ -295,12 +295,6 @@ impl Keymap {
         self.lookup.get(&(mode, chord)).copied()
     }
 
-    /// The first key of an action on the screen.
-    pub fn key_of(&self, action: Action) -> Option<Chord> {
-        let main = self.sections.iter().filter(|s| s.mode == Mode::Main);
-        main.flat_map(|s| &s.binds).find(|b| b.action == action).and_then(|b| b.chords.first().copied())
-    }
-
     /// The bindings, in the order help lists them.
     pub fn sections(&self) -> &[Section] {
         &self.sections

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 pub(crate) enum Level {
     /// Plain Rust.
     Portable,
-    /// 64-bit Arm; compiled and type-checked, not yet run on such a machine.
+    /// 64-bit Arm; neither compiled nor run on such a machine yet.
     #[cfg(target_arch = "aarch64")]
     Neon,
     /// AVX2 and FMA.

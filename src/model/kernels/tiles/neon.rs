@@ -1,4 +1,4 @@
-//! NEON: 6 rows by 16 columns, 24 accumulators of 4 lanes. Compiled for 64-bit Arm; not yet run on such a machine.
+//! NEON: 6 rows by 16 columns, 24 accumulators of 4 lanes. Neither compiled nor run on a 64-bit Arm machine yet.
 
 use std::arch::aarch64::{
     vaddq_s32, vdupq_n_f32, vdupq_n_s32, vfmaq_n_f32, vget_high_s16, vget_low_s16, vld1q_f32, vld1q_s32, vld2q_s16,
