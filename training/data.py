@@ -28,9 +28,9 @@ class Stream:
 class Windows:
     """Random training windows, a share of them from the genuine stories."""
 
-    def __init__(self, folder: str, real_share: float, seed: int):
+    def __init__(self, folder: str, real_share: float, seed: int, synthetic: str = "synthetic"):
         self.real = Stream(os.path.join(folder, "real.npz"))
-        self.synthetic = Stream(os.path.join(folder, "synthetic.npz"))
+        self.synthetic = Stream(os.path.join(folder, synthetic + ".npz"))
         self.real_share = real_share
         self.rng = torch.Generator(DEVICE).manual_seed(seed * 7919 + RANK)
 

@@ -46,11 +46,13 @@ def main(a) -> None:
     torch.manual_seed(a.seed)  # the same start, and the same lengths, on every rank
     net = Transformer(Config(hidden_size=a.hidden, n_blocks=a.blocks, n_heads=a.heads, cond_dim=a.cond)).to(DEVICE)
     pick = torch.Generator().manual_seed(a.seed)
+    if a.start:
+        net.load_state_dict(torch.load(a.start, map_location=DEVICE, weights_only=False)["model"])
     torch.manual_seed(a.seed * 1000 + RANK)
     average = {k: v.detach().clone() for k, v in net.state_dict().items()}
     optimizer = MuonAdamW(net, hidden_in_blocks, a.muon_lr, a.adam_lr, a.weight_decay)
     gradients = Gradients(net.parameters())
-    windows = Windows(a.data, a.real_share, a.seed)
+    windows = Windows(a.data, a.real_share, a.seed, a.synthetic)
     lengths, shares = lengths_of(a.lengths)
     vocab = net.config.vocab_size
     loss_of = compiled(lambda xt, x1, t: generalized_kl(net(xt, t), xt, x1, t[:, None]))
@@ -103,6 +105,8 @@ if __name__ == "__main__":
     ap = argparse.ArgumentParser(description=__doc__)
     ap.add_argument("--data", required=True)
     ap.add_argument("--out", required=True)
+    ap.add_argument("--start", default="", help="go on from these weights, with a schedule of its own")
+    ap.add_argument("--synthetic", default="synthetic", help="which synthetic stories: all, or those that select_stories.py kept (selected)")
     ap.add_argument("--wait", default="", help="compile, then wait until this file exists")
     ap.add_argument("--steps", type=int, default=0, help="length of the run; 0: by --seconds")
     ap.add_argument("--seconds", type=float, default=500)

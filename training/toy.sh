@@ -19,11 +19,13 @@ for name, n in (("real", 40), ("synthetic", 120), ("heldout", 20)):
     open(f"{sys.argv[1]}/{name}.txt", "w").write("\n<|endoftext|>\n".join(story() for _ in range(n)))
 PY
 size="--hidden 64 --blocks 2 --heads 2 --cond 32"
+student="--tokens 128 --lengths 32:2,64:1 --look 0.5 --look-rows 4 $size"
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
-METHOD=distill CORPUS=$work WORK=$work/w REAL=real.txt SYNTHETIC=synthetic.txt HELDOUT=heldout.txt GPUS=${GPUS:-1} PYTHON=$PYTHON \
+METHOD=${METHOD:-match} CORPUS=$work WORK=$work/w REAL=real.txt SYNTHETIC=synthetic.txt HELDOUT=heldout.txt GPUS=${GPUS:-1} PYTHON=$PYTHON \
   TOKENIZE="--vocab 4096" JUDGE="--steps 8 --tokens 256 --length 128 --width 48 --layers 2 --heads 2 --check 0.5" \
   PRETRAIN="--steps 8 --tokens 256 --lengths 32:1,64:1 $size" \
-  DISTILL="--steps 6 --tokens 128 --lengths 32:2,64:1 --look 0.5 --look-rows 4 $size ${TOY_DISTILL:-}" \
+  SETTLE="--steps 4 --tokens 256 --lengths 32:1,64:1 $size" \
+  MATCH_FAST="--steps 4 --warm 2 $student" MATCH="--steps 6 $student" DISTILL="--steps 6 $student ${TOY_DISTILL:-}" \
   EVALUATE="--scale 0.002 --tokens 128 --short 32 --long 64 --judge-heads 2 $size" \
   bash "$here/run.sh" >"$work/log" 2>&1 || { tail -40 "$work/log"; exit 1; }
 tail -30 "$work/log"
