@@ -256,6 +256,7 @@ fn probe_writes_what_the_network_says() {
         model: ModelPlace::Path(golden("mask_distilled.pth")),
         options: OpenOptions { entry: Some(Entry::StudentModel), ..OpenOptions::default() },
         precision: Precision::F32,
+        place: Place::Cpu,
         threads: 1,
         input,
         output: output.clone(),
@@ -278,7 +279,7 @@ fn trained_weights_agree_with_pytorch() {
     let started = std::time::Instant::now();
     let checkpoint = open(folder.join("fsdfm"), None, None);
     println!("opened after {:?}", started.elapsed());
-    let mut net = network(&checkpoint, Precision::F32, 2, &|_| ()).unwrap();
+    let mut net = network(&checkpoint, Precision::F32, Place::Cpu, 2, &|_| ()).unwrap();
     println!("loaded after {:?}", started.elapsed());
     let started = std::time::Instant::now();
     println!("hash {} in {:?}", checkpoint.hash().unwrap(), started.elapsed());
@@ -289,7 +290,8 @@ fn trained_weights_agree_with_pytorch() {
     let difference = largest_difference(&found, &golden_values["logits"].1);
     println!("max |Δlogit| = {difference:.2e}");
     let mut judge =
-        judge(&open_judge(&ModelPlace::Path(folder.join("judge"))).unwrap(), Precision::F32, 2, &|_| ()).unwrap();
+        judge(&open_judge(&ModelPlace::Path(folder.join("judge"))).unwrap(), Precision::F32, Place::Cpu, 2, &|_| ())
+            .unwrap();
     let nll = judge.nll(&ids("judge.ids"), &Cancel::new()).unwrap();
     let judged = largest_difference(&nll, &golden_values["judge.nll"].1);
     println!("max |ΔNLL| = {judged:.2e}");
