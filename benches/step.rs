@@ -238,8 +238,9 @@ fn table(options: &Options, shape: Shape, mut torch: Option<Torch>, peak: f64) {
         add(net.precision(), Runner::Ours(Box::new(net)));
     }
     if options.reference {
-        let net = fewstep::model::network(&checkpoint, Precision::F32, options.threads, &|_| {})
-            .unwrap_or_else(|e| stop(&e.to_string()));
+        let net =
+            fewstep::model::network(&checkpoint, Precision::F32, fewstep::model::Place::Cpu, options.threads, &|_| {})
+                .unwrap_or_else(|e| stop(&e.to_string()));
         add("reference f32".to_owned(), Runner::Ours(net));
     }
     if let Some(torch) = &torch {

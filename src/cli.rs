@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::flow::SolverKind;
-use crate::model::{Entry, ModelPlace, OpenOptions, Precision};
+use crate::model::{Entry, ModelPlace, OpenOptions, Place, Precision};
 use crate::run::export::ExportArgs;
 use crate::run::tape::TapeArgs;
 
@@ -90,6 +90,10 @@ pub struct ModelArgs {
     /// Arithmetic of the network
     #[arg(long, value_enum, default_value_t)]
     pub precision: Precision,
+
+    /// Where to compute
+    #[arg(long, value_enum, default_value_t)]
+    pub device: Place,
 
     /// Threads that compute [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -316,6 +320,10 @@ pub struct BenchArgs {
     /// Lengths to measure
     #[arg(long, value_name = "T", value_delimiter = ',')]
     pub tokens: Vec<usize>,
+
+    /// Made-up weights of this shape instead of a model: hidden/blocks/heads/vocabulary
+    #[arg(long, value_name = "D/L/H/V", conflicts_with_all = ["model", "judge"])]
+    pub shape: Option<String>,
 
     /// Steps a length; the best counts
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]

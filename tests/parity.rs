@@ -9,8 +9,8 @@ use candle_core::{DType, Device};
 use fewstep::model::net::Dit;
 use fewstep::model::weights::Matrix;
 use fewstep::model::{
-    Cancel, Checkpoint, Entry, Input, ModelPlace, Network, OpenOptions, Precision, Source, judge, network, open_judge,
-    open_model,
+    Cancel, Checkpoint, Entry, Input, ModelPlace, Network, OpenOptions, Place, Precision, Source, judge, network,
+    open_judge, open_model,
 };
 use fewstep::run::probe::{ProbeArgs, probe};
 use safetensors::SafeTensors;
@@ -74,7 +74,7 @@ fn every_golden_entry_agrees_with_pytorch() {
         // The pre-training checkpoint holds the teacher.
         for (file, entry, expected) in files.chain([("pretrained", Entry::Model, Entry::TeacherModel)]) {
             let checkpoint = open(golden(&format!("{model}_{file}.pth")), Some(entry), Some(source));
-            let mut net = network(&checkpoint, Precision::F32, 1, &|_| ()).unwrap();
+            let mut net = network(&checkpoint, Precision::F32, Place::Cpu, 1, &|_| ()).unwrap();
             let (shape, x) = get(format!("{model}.x"));
             let (_, t) = get(format!("{model}.t"));
             let (_, dt) = get(format!("{model}.dt"));
@@ -118,7 +118,7 @@ fn the_hash_depends_on_tensors_only() {
 #[test]
 fn chosen_rows_get_the_logits_they_would_get_among_all() {
     let checkpoint = open_model(&tiny("uniform"), &OpenOptions::default()).unwrap();
-    let mut net = network(&checkpoint, Precision::F32, 1, &|_| ()).unwrap();
+    let mut net = network(&checkpoint, Precision::F32, Place::Cpu, 1, &|_| ()).unwrap();
     let ids: Vec<u32> = (0..128).map(|i| (i * 37 + 5) % 320).collect();
     let all = logits(&mut *net, &ids, 0.25, 0.125);
     // More rows than one block, not in step with it.
@@ -154,8 +154,8 @@ fn one_and_two_threads_give_the_same_bits() {
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let mut net = network(&checkpoint, Precision::F32, threads, &|_| ()).unwrap();
-            let mut judge = judge(&judge_checkpoint, Precision::F32, threads, &|_| ()).unwrap();
+            let mut net = network(&checkpoint, Precision::F32, Place::Cpu, threads, &|_| ()).unwrap();
+            let mut judge = judge(&judge_checkpoint, Precision::F32, Place::Cpu, threads, &|_| ()).unwrap();
             let mut all = logits(&mut *net, &ids, 0.5, 0.125);
             all.extend(judge.nll(&ids, &Cancel::new()).unwrap());
             all.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
@@ -190,10 +190,10 @@ fn the_built_in_model_and_judge_load_and_fit_together() {
     let judged = open_judge(&ModelPlace::Bundled).unwrap();
     judged.check_fits(&checkpoint).unwrap();
     checkpoint.require_tokenizer().unwrap();
-    let mut net = network(&checkpoint, Precision::F32, 1, &|_| ()).unwrap();
+    let mut net = network(&checkpoint, Precision::F32, Place::Cpu, 1, &|_| ()).unwrap();
     let ids = [1, 2, 3, 4, 5, 6, 7, 8];
     assert_eq!(logits(&mut *net, &ids, 0.5, 0.125).len(), 8 * checkpoint.spec.rows());
-    let mut judge = judge(&judged, Precision::F32, 1, &|_| ()).unwrap();
+    let mut judge = judge(&judged, Precision::F32, Place::Cpu, 1, &|_| ()).unwrap();
     assert_eq!(judge.nll(&ids, &Cancel::new()).unwrap().len(), 7);
 }
 
@@ -213,7 +213,7 @@ fn loading_reports_progress_up_to_the_end() {
 #[test]
 fn a_raised_flag_stops_the_network() {
     let checkpoint = open_model(&tiny("uniform"), &OpenOptions::default()).unwrap();
-    let mut net = network(&checkpoint, Precision::F32, 1, &|_| ()).unwrap();
+    let mut net = network(&checkpoint, Precision::F32, Place::Cpu, 1, &|_| ()).unwrap();
     let cancel = Cancel::new();
     cancel.cancel();
     let input = Input { ids: &[1, 2, 3], t: 0.0, dt: 0.5 };
@@ -222,7 +222,7 @@ fn a_raised_flag_stops_the_network() {
 
 #[test]
 fn the_judge_prefers_nothing_before_it_has_read_and_follows_causality() {
-    let mut judge = judge(&open_judge(&tiny("judge")).unwrap(), Precision::F32, 1, &|_| ()).unwrap();
+    let mut judge = judge(&open_judge(&tiny("judge")).unwrap(), Precision::F32, Place::Cpu, 1, &|_| ()).unwrap();
     let cancel = Cancel::new();
     assert!(judge.nll(&[], &cancel).unwrap().is_empty());
     assert!(judge.nll(&[7], &cancel).unwrap().is_empty());
@@ -256,6 +256,7 @@ fn probe_writes_what_the_network_says() {
         model: ModelPlace::Path(golden("mask_distilled.pth")),
         options: OpenOptions { entry: Some(Entry::StudentModel), ..OpenOptions::default() },
         precision: Precision::F32,
+        place: Place::Cpu,
         threads: 1,
         input,
         output: output.clone(),
@@ -278,7 +279,7 @@ fn trained_weights_agree_with_pytorch() {
     let started = std::time::Instant::now();
     let checkpoint = open(folder.join("fsdfm"), None, None);
     println!("opened after {:?}", started.elapsed());
-    let mut net = network(&checkpoint, Precision::F32, 2, &|_| ()).unwrap();
+    let mut net = network(&checkpoint, Precision::F32, Place::Cpu, 2, &|_| ()).unwrap();
     println!("loaded after {:?}", started.elapsed());
     let started = std::time::Instant::now();
     println!("hash {} in {:?}", checkpoint.hash().unwrap(), started.elapsed());
@@ -289,7 +290,8 @@ fn trained_weights_agree_with_pytorch() {
     let difference = largest_difference(&found, &golden_values["logits"].1);
     println!("max |Δlogit| = {difference:.2e}");
     let mut judge =
-        judge(&open_judge(&ModelPlace::Path(folder.join("judge"))).unwrap(), Precision::F32, 2, &|_| ()).unwrap();
+        judge(&open_judge(&ModelPlace::Path(folder.join("judge"))).unwrap(), Precision::F32, Place::Cpu, 2, &|_| ())
+            .unwrap();
     let nll = judge.nll(&ids("judge.ids"), &Cancel::new()).unwrap();
     let judged = largest_difference(&nll, &golden_values["judge.nll"].1);
     println!("max |ΔNLL| = {judged:.2e}");

@@ -1,5 +1,6 @@
 //! A run, one step at a time.
 
+use std::f64::consts::LN_2;
 use std::time::Instant;
 
 use rayon::prelude::*;
@@ -10,9 +11,10 @@ use super::error::FlowError;
 use super::metrics;
 use super::rng::{Noise, Stream};
 use super::row::{Row, Shaping};
-use super::solver::{Rule, Uniforms, controlled_count};
-use crate::model::{Cancel, Input, ModelError, ModelSpec, Network};
-use crate::trace::{Detail, Frame, Jumps};
+use super::solver::{RATE_FLOOR, Rule, Uniforms, controlled_count};
+use crate::model::draws;
+use crate::model::{Ask, Cancel, DrawRule, Drawn, Draws, Input, ModelError, ModelSpec, Network};
+use crate::trace::{Detail, Frame, Jumps, TOP};
 
 /// How much of a step is wanted. The frames' ids are the same either way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,9 @@ pub enum Want {
     /// Also the numbers behind every position.
     Detail,
 }
+
+// What a network that draws by itself answers fills a position's details.
+const _: () = assert!(TOP == draws::CANDIDATES);
 
 /// A run of the sampler: yields one [`Frame`] a step.
 #[derive(Clone, Debug)]
@@ -218,6 +223,19 @@ impl<'a> Plan<'a> {
         let input = Input { ids: &self.sampler.ids, t: cfg.grid[self.sampler.step as usize] as f32, dt: told as f32 };
         net.forward(input, cancel)?;
         let width = self.sampler.spec.rows();
+        if let Some(draws) = self.draws(rows)
+            && let Some(drawn) = net.draw(&draws, cancel)?
+        {
+            let outcomes = draws.asks.iter().zip(rows).zip(&drawn);
+            return outcomes
+                .map(|((ask, &position), drawn)| {
+                    if drawn.finite == 0 {
+                        return Err(ModelError::NotFinite { position: position as usize, precision: net.precision() });
+                    }
+                    Ok(self.outcome(ask, position, drawn))
+                })
+                .collect();
+        }
         let mut outcomes = vec![Outcome::default(); rows.len()];
         net.logits(rows, cancel, &mut |first, block| {
             // A block that does not fit leaves its rows unmarked, which is reported below.
@@ -281,6 +299,63 @@ impl<'a> Plan<'a> {
                 top: row.top(),
             };
         }
+        outcome
+    }
+
+    /// What a network that draws by itself is asked; none where the rule needs more of the posterior.
+    fn draws<'r>(&self, rows: &'r [u32]) -> Option<Draws<'r>> {
+        let rule = match self.sampler.cfg.solver {
+            _ if self.shaping.top_p < 1.0 || self.controlled() => return None,
+            _ if self.last => DrawRule::Redraw,
+            SolverKind::CumulativeScalar => DrawRule::CumulativeScalar { scalar: self.rule.scalar },
+            SolverKind::Euler => DrawRule::Euler,
+            SolverKind::DfmEuler => return None,
+        };
+        let ask = |&position: &u32| Ask {
+            jump: self.noise.uniform(position, Stream::Jump),
+            destination: self.noise.uniform(position, Stream::Destination),
+            now: self.sampler.ids[position as usize],
+            may_move: self.could_move(position).into(),
+        };
+        Some(Draws {
+            rows,
+            asks: rows.iter().map(ask).collect(),
+            temperature: self.shaping.temperature,
+            banned: self.shaping.banned,
+            rule,
+            floor: RATE_FLOOR * self.rule.h,
+        })
+    }
+
+    /// What [`Plan::decide`] makes of a row, from a network that drew by itself.
+    fn outcome(&self, ask: &Ask, position: u32, drawn: &Drawn) -> Outcome {
+        let destination = (drawn.destination != u32::MAX).then_some(drawn.destination);
+        let mut outcome = Outcome { seen: true, finite: true, destination, ..Outcome::default() };
+        if self.want == Want::Ids {
+            return outcome;
+        }
+        if self.sampler.editable[position as usize] {
+            let (away, mean) = ((drawn.others / drawn.total).min(1.0), drawn.floored / drawn.total);
+            outcome.expected = SolverKind::ALL.map(|kind| self.rule.jump_prob_by(kind, ask.now, || away, || mean));
+        }
+        let jump_prob =
+            if self.last { f64::from(ask.may_move) } else { outcome.expected[self.sampler.cfg.solver as usize] };
+        let prob = |weight: f32| (f64::from(weight) / drawn.total) as f32;
+        let mut top = [(0, 0.0); TOP];
+        for ((place, &id), &weight) in top.iter_mut().zip(&drawn.top).zip(&drawn.top_weights) {
+            if weight > 0.0 {
+                *place = (id, prob(weight));
+            }
+        }
+        outcome.detail = Detail {
+            entropy: ((drawn.total.ln() - drawn.weighted_log / drawn.total) / LN_2).max(0.0) as f32,
+            prob: prob(drawn.weight_now),
+            prob_before: prob(drawn.weight_before),
+            jump_prob: jump_prob as f32,
+            rank: drawn.rank,
+            jumped: destination.is_some(),
+            top,
+        };
         outcome
     }
 

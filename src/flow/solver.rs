@@ -115,14 +115,25 @@ impl Rule {
 
     /// The probability that rule `kind` moves a position that holds `z`.
     pub fn jump_prob(&self, kind: SolverKind, row: &Row<'_>, z: u32) -> f64 {
+        self.jump_prob_by(kind, z, || row.prob_of_others(z), || self.euler_mean(row, z))
+    }
+
+    /// The same from two numbers of the posterior: `1 - p(z)`, and what [`Rule::euler_mean`] gives.
+    pub fn jump_prob_by(
+        &self,
+        kind: SolverKind,
+        z: u32,
+        away: impl FnOnce() -> f64,
+        euler_mean: impl FnOnce() -> f64,
+    ) -> f64 {
         if !self.may_move(kind, z) {
             return 0.0;
         }
         match kind {
-            SolverKind::CumulativeScalar => jump_probability(self.scalar * row.prob_of_others(z)),
-            SolverKind::Euler => euler_jump_probability(self.euler_mean(row, z)),
+            SolverKind::CumulativeScalar => jump_probability(self.scalar * away()),
+            SolverKind::Euler => euler_jump_probability(euler_mean()),
             SolverKind::DfmEuler => {
-                let away = row.prob_of_others(z);
+                let away = away();
                 away * self.dfm_jump_prob(z, true) + (1.0 - away) * self.dfm_jump_prob(z, false)
             }
         }

@@ -22,18 +22,38 @@ pub enum Precision {
     Int8,
 }
 
+/// Where to compute.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Place {
+    /// The GPU this build is for if there is one, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The GPU this build is for.
+    Gpu,
+}
+
 /// Reads the weights of a network. `threads` is the number the caller set up for rayon's global pool.
 pub fn network(
     checkpoint: &Checkpoint,
     precision: Precision,
+    place: Place,
     threads: usize,
     progress: Progress<'_>,
 ) -> Result<Box<dyn Network>, ModelError> {
-    let device = device();
+    let device = device(place)?;
     if device.is_cpu() && precision != Precision::F32 {
         return Ok(Box::new(FastDit::load(checkpoint, precision, threads, progress)?));
     }
     let dtype = reference_dtype(precision)?;
+    #[cfg(feature = "cuda")]
+    if let Device::Cuda(device) = &device
+        && dtype == DType::BF16
+        && super::cuda::fits(&checkpoint.spec)
+    {
+        return Ok(Box::new(super::cuda::CudaDit::load(checkpoint, device, progress)?));
+    }
     Ok(Box::new(Dit::load(checkpoint, &device, dtype, progress)?))
 }
 
@@ -41,10 +61,11 @@ pub fn network(
 pub fn judge(
     checkpoint: &JudgeCheckpoint,
     precision: Precision,
+    place: Place,
     threads: usize,
     progress: Progress<'_>,
 ) -> Result<Box<dyn Judge>, ModelError> {
-    let device = device();
+    let device = device(place)?;
     if device.is_cpu() && precision != Precision::F32 {
         return Ok(Box::new(FastGpt2::load(checkpoint, precision, threads, progress)?));
     }
@@ -63,15 +84,37 @@ fn reference_dtype(precision: Precision) -> Result<DType, ModelError> {
     }
 }
 
-/// The GPU this build was made for where there is one, else the CPU.
-fn device() -> Device {
-    #[cfg(feature = "cuda")]
-    if let Ok(device) = Device::new_cuda(0) {
-        return device;
+/// The device at a place.
+fn device(place: Place) -> Result<Device, ModelError> {
+    if place == Place::Cpu {
+        return Ok(Device::Cpu);
     }
-    #[cfg(feature = "metal")]
-    if let Ok(device) = Device::new_metal(0) {
-        return device;
+    match (gpu(), place) {
+        (Ok(device), _) => Ok(device),
+        (Err(_), Place::Auto) => Ok(Device::Cpu),
+        (Err(problem), _) => Err(ModelError::Request(format!("--device gpu: {problem}, or use --device cpu"))),
     }
-    Device::Cpu
+}
+
+// With a stream of its own: the weights are read by another thread than computes.
+#[cfg(feature = "cuda")]
+fn gpu() -> Result<Device, String> {
+    let problem = |e| format!("no CUDA device ({}); see whether nvidia-smi finds one", first_line(&e));
+    Device::new_cuda_with_stream(0).map_err(problem)
+}
+
+#[cfg(all(feature = "metal", not(feature = "cuda")))]
+fn gpu() -> Result<Device, String> {
+    Device::new_metal(0).map_err(|e| format!("no Metal device ({})", first_line(&e)))
+}
+
+/// An error without the backtrace that candle adds.
+#[cfg(any(feature = "cuda", feature = "metal"))]
+fn first_line(error: &candle_core::Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
+#[cfg(not(any(feature = "cuda", feature = "metal")))]
+fn gpu() -> Result<Device, String> {
+    Err("this build computes on the CPU; build it with --features cuda or metal".to_owned())
 }

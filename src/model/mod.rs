@@ -4,6 +4,9 @@
 //! behind it is decided when it is loaded.
 
 pub mod bundled;
+#[cfg(feature = "cuda")]
+pub mod cuda;
+pub mod draws;
 pub mod fake;
 pub mod gpt2;
 pub mod kernels;
@@ -19,7 +22,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub use load::{Precision, judge, network};
+pub use draws::{Ask, DrawRule, Drawn, Draws};
+pub use load::{Place, Precision, judge, network};
 pub use spec::{JudgeSpec, ModelSpec, Source};
 pub use weights::{Checkpoint, Entry, JudgeCheckpoint, ModelPlace, OpenOptions, open_judge, open_model};
 
@@ -87,6 +91,12 @@ pub trait Network: Send {
         cancel: &Cancel,
         sink: &mut dyn FnMut(usize, &mut [f32]),
     ) -> Result<(), ModelError>;
+
+    /// Decides over positions of the last [`Network::forward`] where their logits are, if this network can do that
+    /// better than its caller can with [`Network::logits`]: one answer a position.
+    fn draw(&mut self, _draws: &Draws<'_>, _cancel: &Cancel) -> Result<Option<Vec<Drawn>>, ModelError> {
+        Ok(None)
+    }
 }
 
 /// An autoregressive model that scores text.

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::weights::{Checkpoint, Dtype, JudgeCheckpoint, Matrix, Tensors, layout};
 use super::{JudgeSpec, ModelError, ModelSpec};
 
@@ -33,34 +35,35 @@ impl Synthetic {
         Self { shapes: shapes.into_iter().collect(), seed, int8 }
     }
 
-    /// Uniform numbers in `[-1, 1)`, one stream a tensor.
-    fn noise(&self, name: &str) -> impl Iterator<Item = f32> + use<> {
-        let mut state = name
+    /// Uniform numbers in `[-1, 1)` by index, one stream a tensor.
+    fn noise(&self, name: &str) -> impl Fn(usize) -> f32 + Sync + use<> {
+        let start = name
             .bytes()
             .fold(self.seed ^ 0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-        std::iter::repeat_with(move || {
-            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = state;
+        move |index| {
+            let mut z = start.wrapping_add((index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
             z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
             ((z ^ (z >> 31)) >> 40) as f32 / 8_388_608.0 - 1.0
-        })
+        }
     }
 
     fn values(&self, name: &str, len: usize) -> Vec<f32> {
         let noise = self.noise(name);
         let shape = self.shapes.get(name).map_or(&[][..], Vec::as_slice);
-        let scaled: Box<dyn Iterator<Item = f32>> = if name.contains("norm") || name.contains("ln_") {
+        let (centre, width) = if name.contains("norm") || name.contains("ln_") {
             let centre = if name.rsplit('.').next() == Some("bias") { 0.0 } else { 1.0 };
-            Box::new(noise.map(move |x| centre + 0.1 * x))
+            (centre, 0.1)
         } else if let [_, inputs] = *shape {
             let width = table_width(name).unwrap_or((3.0 / inputs as f32).sqrt());
-            let int8 = self.int8;
-            Box::new(noise.map(move |x| if int8 { (x * 127.0).round() * (width / 127.0) } else { x * width }))
+            if self.int8 {
+                return (0..len).into_par_iter().map(|i| (noise(i) * 127.0).round() * (width / 127.0)).collect();
+            }
+            (0.0, width)
         } else {
-            Box::new(noise.map(|x| 0.1 * x))
+            (0.0, 0.1)
         };
-        scaled.take(len).collect()
+        (0..len).into_par_iter().map(|i| centre + width * noise(i)).collect()
     }
 }
 
@@ -104,8 +107,9 @@ impl Tensors for Synthetic {
             return Ok(Matrix::F32(self.values(name, rows * cols)));
         }
         let width = table_width(name).unwrap_or((3.0 / cols as f32).sqrt());
+        let noise = self.noise(name);
         Ok(Matrix::Int8 {
-            q: self.noise(name).map(|x| (x * 127.0).round() as i8).take(rows * cols).collect(),
+            q: (0..rows * cols).into_par_iter().map(|i| (noise(i) * 127.0).round() as i8).collect(),
             scale: vec![width / 127.0; rows],
         })
     }

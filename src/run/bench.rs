@@ -3,12 +3,16 @@
 //! Precisions take turns at each length, so that whatever else the machine does falls on all of them alike.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::flow::{FlowError, RunConfig, Sampler, Want};
 use crate::model::kernels::Isa;
+use crate::model::weights::config;
+use crate::model::weights::store::refuse;
 use crate::model::{
-    Cancel, Checkpoint, Input, Judge, JudgeCheckpoint, ModelError, ModelSpec, Network, Precision, judge, network,
+    Cancel, Checkpoint, Drawn, Draws, Input, Judge, JudgeCheckpoint, ModelError, ModelSpec, Network, Place, Precision,
+    Source, judge, network,
 };
 
 /// Lengths that are measured, as far as the model goes.
@@ -22,6 +26,8 @@ pub struct Plan<'a> {
     pub judge: Option<&'a JudgeCheckpoint>,
     /// Arithmetics to compare.
     pub precisions: &'a [Precision],
+    /// Where to compute.
+    pub place: Place,
     /// Lengths, each at most the model's.
     pub lengths: &'a [usize],
     /// Threads of rayon's global pool.
@@ -67,6 +73,8 @@ pub struct Step {
     pub head: f64,
     /// Everything the sampler does with the logits.
     pub draw: f64,
+    /// All of the middle one of all steps measured.
+    pub median: f64,
     /// Scoring a text of this length afresh.
     pub judge: Option<f64>,
 }
@@ -125,6 +133,14 @@ impl Network for Timed<'_> {
         self.head += began.elapsed().saturating_sub(elsewhere);
         done
     }
+
+    // A GPU works on after `forward` returned, so its times belong together.
+    fn draw(&mut self, draws: &Draws<'_>, cancel: &Cancel) -> Result<Option<Vec<Drawn>>, ModelError> {
+        let began = Instant::now();
+        let done = self.net.draw(draws, cancel);
+        self.head += began.elapsed();
+        done
+    }
 }
 
 /// The middle step of a run of eight, with all numbers wanted: where rows jump, and none can be skipped.
@@ -141,8 +157,35 @@ pub fn step(net: &mut dyn Network, ids: &[u32]) -> Result<Step, FlowError> {
         body: ms(timed.body),
         head: ms(timed.head),
         draw: ms(all.saturating_sub(timed.body + timed.head)),
+        median: ms(all),
         judge: None,
     })
+}
+
+/// A network for made-up weights: hidden width, blocks, heads and vocabulary, between slashes.
+pub fn made_up(shape: &str) -> Result<ModelSpec, ModelError> {
+    let flag = PathBuf::from(format!("--shape {shape}"));
+    let numbers: Result<Vec<usize>, _> = shape.split('/').map(str::parse).collect();
+    let Ok(&[hidden, blocks, heads, vocab]) = numbers.as_deref() else {
+        return Err(refuse(&flag, "not four numbers", "give hidden/blocks/heads/vocabulary, such as 512/8/8/4096"));
+    };
+    let spec = ModelSpec {
+        name: format!("made-up {shape}"),
+        hash: String::new(),
+        vocab,
+        hidden,
+        blocks,
+        heads,
+        cond: 128,
+        mlp_ratio: 4,
+        length: 1024,
+        source: Source::Uniform,
+        dt_conditioned: true,
+        exponent: 1.0,
+        eos: None,
+    };
+    config::check_model(&flag, &spec)?;
+    Ok(spec)
 }
 
 /// Measures everything in `plan`; `say` is told what comes next.
@@ -153,7 +196,7 @@ pub fn measure(plan: &Plan<'_>, say: &mut dyn FnMut(&str)) -> Result<Report, Flo
     for &precision in plan.precisions {
         say("loading");
         let began = Instant::now();
-        let mut net = network(plan.network, precision, plan.threads, &|_| {})?;
+        let mut net = network(plan.network, precision, plan.place, plan.threads, &|_| {})?;
         let load = ms(began.elapsed());
         let began = Instant::now();
         step(&mut *net, &noise(spec, 256.min(spec.length)))?;
@@ -163,16 +206,18 @@ pub fn measure(plan: &Plan<'_>, say: &mut dyn FnMut(&str)) -> Result<Report, Flo
     }
     let mut scorer = match plan.judge {
         None => None,
-        Some(checkpoint) => Some(judge(checkpoint, Precision::Auto, plan.threads, &|_| {})?),
+        Some(checkpoint) => Some(judge(checkpoint, Precision::Auto, plan.place, plan.threads, &|_| {})?),
     };
     for &tokens in plan.lengths {
         let ids = noise(spec, tokens);
         let mut best: Vec<Option<Step>> = vec![None; nets.len()];
         let mut scoring = f64::INFINITY;
+        let mut all: Vec<Vec<f64>> = vec![Vec::new(); nets.len()];
         for round in 0..plan.rounds.max(1) {
             for (i, net) in nets.iter_mut().enumerate() {
                 say(&format!("{tokens} tokens, {}", rows[i].precision));
                 let now = step(&mut **net, &ids)?;
+                all[i].push(now.total());
                 // The best whole step, not the best of each part.
                 best[i] = best[i].filter(|best| best.total() <= now.total()).or(Some(now));
             }
@@ -180,8 +225,10 @@ pub fn measure(plan: &Plan<'_>, say: &mut dyn FnMut(&str)) -> Result<Report, Flo
                 scoring = scoring.min(score(&mut **scorer, &ids, round)?);
             }
         }
-        for (row, best) in rows.iter_mut().zip(best) {
-            row.steps.extend(best.map(|step| Step { judge: scorer.is_some().then_some(scoring), ..step }));
+        for ((row, best), all) in rows.iter_mut().zip(best).zip(&mut all) {
+            all.sort_by(f64::total_cmp);
+            let (median, judge) = (all[all.len() / 2], scorer.is_some().then_some(scoring));
+            row.steps.extend(best.map(|step| Step { median, judge, ..step }));
         }
     }
     let cpu = Isa::available().into_iter().map(Isa::name).collect();
@@ -215,15 +262,16 @@ impl fmt::Display for Report {
             writeln!(f, "\n{}: weights {:.0} ms, first frame {:.0} ms after", row.precision, row.load, row.first)?;
             writeln!(
                 f,
-                "{:>7} {:>9} {:>9} {:>9} {:>9} {:>10} {:>9}",
-                "tokens", "ms/step", "body", "head", "draw", "us/token", "judge"
+                "{:>7} {:>9} {:>9} {:>9} {:>9} {:>9} {:>10} {:>9}",
+                "tokens", "ms/step", "median", "body", "head", "draw", "us/token", "judge"
             )?;
             for step in &row.steps {
                 write!(
                     f,
-                    "{:>7} {:>9.1} {:>9.1} {:>9.1} {:>9.1} {:>10.0}",
+                    "{:>7} {:>9.2} {:>9.2} {:>9.2} {:>9.2} {:>9.2} {:>10.1}",
                     step.tokens,
                     step.total(),
+                    step.median,
                     step.body,
                     step.head,
                     step.draw,
@@ -242,7 +290,7 @@ impl fmt::Display for Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{JudgeSpec, Source, synthetic};
+    use crate::model::{JudgeSpec, synthetic};
 
     #[test]
     fn measures_every_precision_at_every_length() {
@@ -276,6 +324,7 @@ mod tests {
             network: &network,
             judge: Some(&judge),
             precisions: &[Precision::F32, Precision::Auto],
+            place: Place::Cpu,
             lengths: &[8, 48],
             threads: rayon::current_num_threads(),
             rounds: 2,

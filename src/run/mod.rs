@@ -16,12 +16,13 @@ pub mod tui;
 mod work;
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
 
 use clap::CommandFactory;
 
 use crate::cli::{BenchArgs, Cli, ProbeArgs, Verb};
 use crate::error::Error;
-use crate::model::Precision;
+use crate::model::{Precision, synthetic};
 use crate::text;
 
 /// Does what the command line asks for.
@@ -62,6 +63,7 @@ fn run_probe(args: &ProbeArgs) -> Result<(), Error> {
         options: model.options(),
         // A probe is for comparing with other implementations, which the reference path is made for.
         precision: if model.precision == Precision::Auto { Precision::F32 } else { model.precision },
+        place: model.device,
         threads,
         input: args.input.clone(),
         output: args.output.clone(),
@@ -73,8 +75,14 @@ fn run_probe(args: &ProbeArgs) -> Result<(), Error> {
 }
 
 fn run_bench(args: &BenchArgs) -> Result<(), Error> {
-    let models = setup::Models::open(&args.model)?;
-    let longest = models.network.spec.length;
+    let (network, judge, threads) = if let Some(shape) = &args.shape {
+        let spec = bench::made_up(shape).map_err(Error::input)?;
+        (Arc::new(synthetic::model(spec, 1, false)), None, setup::set_threads(args.model.threads)?)
+    } else {
+        let models = setup::Models::open(&args.model)?;
+        (models.network, models.judge, models.threads)
+    };
+    let longest = network.spec.length;
     if let Some(tokens) = args.tokens.iter().find(|&&tokens| tokens == 0 || tokens > longest) {
         return Err(Error::input(format!("--tokens {tokens}: this model writes 1 to {longest}")));
     }
@@ -84,11 +92,12 @@ fn run_bench(args: &BenchArgs) -> Result<(), Error> {
         one => vec![one],
     };
     let plan = bench::Plan {
-        network: &models.network,
-        judge: models.judge.as_deref(),
+        network: &network,
+        judge: judge.as_deref(),
         precisions: &precisions,
+        place: args.model.device,
         lengths: if args.tokens.is_empty() { &known } else { &args.tokens },
-        threads: models.threads,
+        threads,
         rounds: args.rounds.into(),
     };
     let watched = io::stderr().is_terminal();

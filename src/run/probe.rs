@@ -10,7 +10,9 @@ use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
 
 use crate::model::weights::store::{read_small, refuse, unreadable};
-use crate::model::{Cancel, Input, ModelError, ModelPlace, Network, OpenOptions, Precision, network, open_model};
+use crate::model::{
+    Cancel, Input, ModelError, ModelPlace, Network, OpenOptions, Place, Precision, network, open_model,
+};
 
 const INPUT_LIMIT: u64 = 64 << 20;
 const FIX: &str = "give a safetensors file with x (B,T), t (B) and, for a student, dt (B)";
@@ -24,6 +26,8 @@ pub struct ProbeArgs {
     pub options: OpenOptions,
     /// Arithmetic; the reference path unless told otherwise.
     pub precision: Precision,
+    /// Where to compute.
+    pub place: Place,
     /// Threads of rayon's global pool.
     pub threads: usize,
     /// File with the inputs.
@@ -51,7 +55,7 @@ pub fn probe(args: &ProbeArgs) -> Result<Probed, ModelError> {
     if checkpoint.spec.dt_conditioned && inputs.dt.is_none() {
         return Err(refuse(&args.input, "has no dt, which this network is told", FIX));
     }
-    let mut net = network(&checkpoint, args.precision, args.threads, &|_| ())?;
+    let mut net = network(&checkpoint, args.precision, args.place, args.threads, &|_| ())?;
     let logits = run(&mut *net, &inputs)?;
     let shape = [inputs.t.len(), inputs.length, checkpoint.spec.rows()];
     write(&args.output, &shape, &logits)?;

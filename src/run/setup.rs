@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::flow::{RunConfig, Sampler, grid};
 use crate::model::weights::TokenizerFiles;
 use crate::model::{
-    self, Checkpoint, Judge, JudgeCheckpoint, ModelPlace, Network, Precision, bundled, open_judge, open_model,
+    self, Checkpoint, Judge, JudgeCheckpoint, ModelPlace, Network, Place, Precision, bundled, open_judge, open_model,
 };
 use crate::run::infill;
 use crate::text::Vocab;
@@ -35,6 +35,8 @@ pub struct Models {
     pub vocab: Arc<Vocab>,
     /// The arithmetic asked for.
     pub precision: Precision,
+    /// Where they compute.
+    pub place: Place,
     /// Threads that compute.
     pub threads: usize,
 }
@@ -58,27 +60,30 @@ impl Models {
         let vocab = Arc::new(vocabulary(&network)?);
         let judge = find_judge(args, &network)?;
         let threads = set_threads(args.threads)?;
-        Ok(Self { network: Arc::new(network), judge: judge.map(Arc::new), vocab, precision: args.precision, threads })
+        let (precision, place) = (args.precision, args.device);
+        Ok(Self { network: Arc::new(network), judge: judge.map(Arc::new), vocab, precision, place, threads })
     }
 
     /// Reads the network's weights.
     pub fn load_network(&self, progress: Progress<'_>) -> Result<Box<dyn Network>, model::ModelError> {
-        model::network(&self.network, self.precision, self.threads, progress)
+        model::network(&self.network, self.precision, self.place, self.threads, progress)
     }
 
     /// Reads the judge's weights, if there is one.
     pub fn load_judge(&self, progress: Progress<'_>) -> Result<Option<Box<dyn Judge>>, model::ModelError> {
-        let load = |judge: &Arc<JudgeCheckpoint>| model::judge(judge, self.precision, self.threads, progress);
+        let load =
+            |judge: &Arc<JudgeCheckpoint>| model::judge(judge, self.precision, self.place, self.threads, progress);
         self.judge.as_ref().map(load).transpose()
     }
 
     /// What an engine needs; it reads the weights on its own threads.
     pub fn parts(&self) -> Parts {
-        let (precision, threads) = (self.precision, self.threads);
+        let (precision, place, threads) = (self.precision, self.place, self.threads);
         let network = Arc::clone(&self.network);
-        let load: NetworkLoader = Box::new(move |progress| model::network(&network, precision, threads, progress));
+        let load: NetworkLoader =
+            Box::new(move |progress| model::network(&network, precision, place, threads, progress));
         let judge = self.judge.clone().map(|judge| -> JudgeLoader {
-            Box::new(move |progress| model::judge(&judge, precision, threads, progress))
+            Box::new(move |progress| model::judge(&judge, precision, place, threads, progress))
         });
         Parts { spec: self.network.spec.clone(), network: load, judge }
     }

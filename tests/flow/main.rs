@@ -1,5 +1,6 @@
 //! The sampler held to the paper's numbers: golden values, statistics over many draws, properties.
 
+mod drawing;
 mod golden;
 mod grids;
 mod metrics;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use fewstep::model::{Cancel, ModelError, ModelPlace, OpenOptions, Precision, judge, open_judge, open_model};
+use fewstep::model::{Cancel, ModelError, ModelPlace, OpenOptions, Place, Precision, judge, open_judge, open_model};
 use safetensors::tensor::Dtype;
 use serde_json::json;
 
@@ -12,7 +12,7 @@ use crate::refused;
 fn nll(path: &Path) -> Result<Vec<f32>, ModelError> {
     let checkpoint = open_judge(&ModelPlace::Path(path.to_owned()))?;
     let ids: Vec<u32> = (0..60).map(|i| (i * 53 + 1) % 320).collect();
-    judge(&checkpoint, Precision::F32, 1, &|_| ())?.nll(&ids, &Cancel::new())
+    judge(&checkpoint, Precision::F32, Place::Cpu, 1, &|_| ())?.nll(&ids, &Cancel::new())
 }
 
 #[test]

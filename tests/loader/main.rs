@@ -8,7 +8,7 @@ mod pth;
 
 use std::path::Path;
 
-use fewstep::model::{Checkpoint, ModelError, ModelPlace, OpenOptions, Precision, network, open_model};
+use fewstep::model::{Checkpoint, ModelError, ModelPlace, OpenOptions, Place, Precision, network, open_model};
 
 /// Opens and loads, so that damage to headers and to values both show.
 fn load(path: &Path) -> Result<Checkpoint, ModelError> {
@@ -17,7 +17,7 @@ fn load(path: &Path) -> Result<Checkpoint, ModelError> {
 
 fn load_with(path: &Path, options: &OpenOptions) -> Result<Checkpoint, ModelError> {
     let checkpoint = open_model(&ModelPlace::Path(path.to_owned()), options)?;
-    network(&checkpoint, Precision::F32, 1, &|_| ())?;
+    network(&checkpoint, Precision::F32, Place::Cpu, 1, &|_| ())?;
     Ok(checkpoint)
 }
 
