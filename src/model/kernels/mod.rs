@@ -40,9 +40,12 @@ mod math;
 mod parts;
 mod row;
 mod softmax;
+pub(crate) mod sweep;
 mod threads;
 mod tiles;
 
+#[cfg(all(test, feature = "bundled-model"))]
+mod quality;
 #[cfg(test)]
 mod tests;
 
