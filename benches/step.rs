@@ -255,7 +255,7 @@ fn table(options: &Options, shape: Shape, mut torch: Option<Torch>, peak: f64) {
         }
         for variant in &mut variants {
             let (step, network) = match &mut variant.runner {
-                Runner::Ours(net) => step(&mut **net, &ids),
+                Runner::Ours(net) => step(&mut **net, &ids, round),
                 Runner::Torch(mode) => torch.as_mut().map_or((f64::NAN, f64::NAN), |torch| torch.step(*mode)),
             };
             // The first round warms up.
@@ -292,8 +292,8 @@ fn table(options: &Options, shape: Shape, mut torch: Option<Torch>, peak: f64) {
 }
 
 /// One step as the sampler takes it: milliseconds of all of it, and of forward pass and head alone.
-fn step(net: &mut dyn Network, ids: &[u32]) -> (f64, f64) {
-    let step = bench::step(net, ids).unwrap_or_else(|e| stop(&e.to_string()));
+fn step(net: &mut dyn Network, ids: &[u32], round: usize) -> (f64, f64) {
+    let step = bench::step(net, ids, round).unwrap_or_else(|e| stop(&e.to_string()));
     (step.total(), step.body + step.head)
 }
 
@@ -305,15 +305,15 @@ fn growth(options: &Options) {
         .unwrap_or_else(|e| stop(&e.to_string()));
     for tokens in [64_usize, 128, 256, 512, 1024] {
         let ids: Vec<u32> = (0..tokens).map(|i| (i * 2_654_435_761 % 4096) as u32).collect();
-        let times: Vec<f64> = (0..8).map(|_| step(&mut net, &ids).0).skip(1).collect();
+        let times: Vec<f64> = (0..8).map(|round| step(&mut net, &ids, round).0).skip(1).collect();
         println!("  {tokens:>5} {:>8.1} {:>7.0}", minimum(&times), 1e3 * minimum(&times) / tokens as f64);
     }
     println!("a run's cost is that times its budget, 1 to 1,024; at 256 tokens:");
     let ids: Vec<u32> = (0..256).collect();
     for budget in [1, 4, 16, 64] {
         let began = Instant::now();
-        for _ in 0..budget {
-            step(&mut net, &ids);
+        for round in 0..budget {
+            step(&mut net, &ids, round);
         }
         println!("  {budget:>5} {:>8.2} s", began.elapsed().as_secs_f64());
     }

@@ -15,15 +15,14 @@
 mod check;
 pub mod config;
 pub mod error;
-mod exp;
 pub mod grid;
 pub mod metrics;
+mod nucleus;
 pub mod rng;
 pub mod row;
 pub mod sampler;
 pub mod schedule;
 pub mod solver;
-mod sweep;
 pub mod weights;
 
 pub use config::{RunConfig, SolverKind};

@@ -6,8 +6,10 @@
 
 use std::f64::consts::LN_2;
 
-use super::sweep::{keep_nucleus, largest, weigh};
+use super::nucleus::keep_nucleus;
 use super::weights::Weights;
+use crate::model::kernels::Isa;
+use crate::model::kernels::sweep::{largest, weigh};
 use crate::trace::TOP;
 
 /// A logit that no other can fall below, finite so that `0 · logit` stays 0.
@@ -51,8 +53,9 @@ impl<'a> Row<'a> {
             }
             *logit = BANNED;
         }
-        let top = largest(logits)?;
-        let (total, weighted_log) = weigh(logits, logits[top[0] as usize], (1.0 / shaping.temperature) as f32);
+        let isa = Isa::best();
+        let top = largest(isa, logits)?;
+        let (total, weighted_log) = weigh(isa, logits, logits[top[0] as usize], (1.0 / shaping.temperature) as f32);
         let (total, weighted_log) = if shaping.top_p < 1.0 {
             keep_nucleus(logits, total, total * shaping.top_p)
         } else {

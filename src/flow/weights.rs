@@ -1,6 +1,7 @@
 //! Draws from a posterior, or from a posterior slightly changed, without copying it.
 
-use super::sweep::{BLOCK, larger, sum_block};
+use crate::model::kernels::Isa;
+use crate::model::kernels::sweep::{BLOCK, larger, sum_block};
 
 /// Weights to draw an id from: those of a row, with one replaced and all others kept above a floor.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +69,7 @@ impl Weights<'_> {
         let values = &self.row[start..end];
         let patch = self.patch.filter(|(id, _)| (start..end).contains(id));
         if patch.is_none() && self.floor <= 0.0 {
-            return sum_block(values);
+            return sum_block(Isa::best(), values);
         }
         let mut copy = [0.0; BLOCK];
         for (copy, &value) in copy.iter_mut().zip(values) {
@@ -77,6 +78,6 @@ impl Weights<'_> {
         if let Some((id, weight)) = patch {
             copy[id - start] = weight;
         }
-        sum_block(&copy[..values.len()])
+        sum_block(Isa::best(), &copy[..values.len()])
     }
 }

@@ -143,11 +143,12 @@ impl Network for Timed<'_> {
     }
 }
 
-/// The middle step of a run of eight, with all numbers wanted: where rows jump, and none can be skipped.
-pub fn step(net: &mut dyn Network, ids: &[u32]) -> Result<Step, FlowError> {
+/// A middle step of a run of eight, with all numbers wanted: where rows jump, and none can be skipped. Steps of even and
+/// odd `round` differ in their times, so that no network can keep what it worked out from the time of the step before.
+pub fn step(net: &mut dyn Network, ids: &[u32], round: usize) -> Result<Step, FlowError> {
     let mut config = RunConfig::new(1, ids.len(), 8);
     config.exponent = net.spec().exponent;
-    let mut sampler = Sampler::resume(net.spec(), config, 3, ids.to_vec())?;
+    let mut sampler = Sampler::resume(net.spec(), config, 3 + round as u32 % 2, ids.to_vec())?;
     let mut timed = Timed::new(net);
     let began = Instant::now();
     sampler.step(&mut timed, Want::Detail, &Cancel::new())?;
@@ -199,7 +200,7 @@ pub fn measure(plan: &Plan<'_>, say: &mut dyn FnMut(&str)) -> Result<Report, Flo
         let mut net = network(plan.network, precision, plan.place, plan.threads, &|_| {})?;
         let load = ms(began.elapsed());
         let began = Instant::now();
-        step(&mut *net, &noise(spec, 256.min(spec.length)))?;
+        step(&mut *net, &noise(spec, 256.min(spec.length)), 0)?;
         let first = ms(began.elapsed());
         rows.push(Row { precision: net.precision(), load, first, steps: Vec::new() });
         nets.push(net);
@@ -216,7 +217,7 @@ pub fn measure(plan: &Plan<'_>, say: &mut dyn FnMut(&str)) -> Result<Report, Flo
         for round in 0..plan.rounds.max(1) {
             for (i, net) in nets.iter_mut().enumerate() {
                 say(&format!("{tokens} tokens, {}", rows[i].precision));
-                let now = step(&mut **net, &ids)?;
+                let now = step(&mut **net, &ids, round)?;
                 all[i].push(now.total());
                 // The best whole step, not the best of each part.
                 best[i] = best[i].filter(|best| best.total() <= now.total()).or(Some(now));

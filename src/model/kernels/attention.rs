@@ -2,10 +2,11 @@
 //!
 //! Each strip packs its own keys and values once; then every strip attends to all of them. With [`Form::I16`], queries,
 //! keys, values and probabilities are rounded to about 13 bits, so that the integer kernels can be used at twice the
-//! speed of f32; that is finer than bf16, and its 32-bit sums are exact.
+//! speed of f32; that is finer than bf16, and its 32-bit sums are exact. [`Form::Byte`] keeps 8 bits of queries and keys
+//! (a scale for each head of a row), but not of probabilities: many small ones would all be rounded to nothing.
 
 use super::aligned::Aligned;
-use super::softmax;
+use super::softmax::{self, Keys};
 use super::tiles::{Kernels, Panel};
 
 /// How queries, keys and values are kept.
@@ -13,6 +14,7 @@ use super::tiles::{Kernels, Panel};
 pub(crate) enum Form {
     F32,
     I16,
+    Byte,
 }
 
 /// Sizes that all strips of a network share.
@@ -36,7 +38,7 @@ impl Shape {
 
     /// Width of a head in whole groups.
     fn depth(&self) -> usize {
-        self.dim.next_multiple_of(2)
+        self.dim.next_multiple_of(if self.form == Form::Byte { 4 } else { 2 })
     }
 
     /// Width of a head in whole panels.
@@ -44,8 +46,11 @@ impl Shape {
         self.dim.next_multiple_of(nr)
     }
 
-    /// Largest 16-bit query or key: sums over a head stay within 32 bits.
+    /// Largest query or key: sums over a head stay within 32 bits.
     fn key_limit(&self) -> f32 {
+        if self.form == Form::Byte {
+            return 127.0;
+        }
         (f64::from(i32::MAX) / self.depth() as f64).sqrt().min(32_767.0).floor() as f32
     }
 
@@ -55,11 +60,16 @@ impl Shape {
     }
 }
 
+/// What a query of 0 is in 8 bits.
+const ZERO: i16 = 128;
+
 /// Queries of one strip, ready to be multiplied.
 #[derive(Default)]
 pub(crate) struct Queries {
     f32: Aligned<f32>,
     i16: Aligned<i16>,
+    /// With [`ZERO`] for 0.
+    u8: Aligned<u8>,
     /// `[row][head]`.
     scale: Vec<f32>,
 }
@@ -73,8 +83,12 @@ pub(crate) struct KeyValues {
     /// In pairs, as the kernels take them.
     k_i16: Aligned<[i16; 2]>,
     v_i16: Aligned<[i16; 2]>,
+    /// In fours.
+    k_i8: Aligned<[i8; 4]>,
     /// `[head][key]`.
     k_scale: Vec<f32>,
+    /// What a query of zeros comes to, `[head][key]`; for 8 bits.
+    k_zero: Vec<i32>,
     /// `[head]`.
     v_scale: Vec<f32>,
 }
@@ -86,10 +100,12 @@ pub(crate) struct Scratch {
     sums_f32: Aligned<f32>,
     p_i16: Aligned<i16>,
     p_f32: Aligned<f32>,
+    scores: Aligned<f32>,
     total: Vec<f32>,
     out: Aligned<f32>,
     row: Vec<i16>,
     scale: Vec<f32>,
+    zero: Vec<i32>,
 }
 
 /// Packs a strip's rows of `[q | k | v]` (already rotated) for attention.
@@ -105,7 +121,7 @@ pub(crate) fn pack(
     kv.rows = rows;
     match shape.form {
         Form::F32 => pack_f32(kernels, shape, qkv, rows, queries, kv),
-        Form::I16 => pack_i16(kernels, shape, qkv, rows, queries, kv, scratch),
+        Form::I16 | Form::Byte => pack_integers(kernels, shape, qkv, rows, queries, kv, scratch),
     }
 }
 
@@ -140,7 +156,7 @@ fn pack_f32(kernels: &Kernels, shape: &Shape, qkv: &[f32], rows: usize, queries:
     }
 }
 
-fn pack_i16(
+fn pack_integers(
     kernels: &Kernels,
     shape: &Shape,
     qkv: &[f32],
@@ -151,9 +167,16 @@ fn pack_i16(
 ) {
     let (isa, nr, d, dim) = (kernels.isa(), kernels.nr(), shape.width(), shape.dim);
     let (heads, strip, depth, padded) = (shape.heads, shape.strip, shape.depth(), shape.padded(nr));
-    queries.i16.grow(strip * heads * depth);
+    let bytes = shape.form == Form::Byte;
+    if bytes {
+        queries.u8.grow(strip * heads * depth);
+        kv.k_i8.grow(heads * strip * depth / 4);
+        kv.k_zero.resize(heads * strip, 0);
+    } else {
+        queries.i16.grow(strip * heads * depth);
+        kv.k_i16.grow(heads * strip * depth / 2);
+    }
     queries.scale.resize(strip * heads, 0.0);
-    kv.k_i16.grow(heads * strip * depth / 2);
     kv.v_i16.grow(heads * strip * padded / 2);
     kv.k_scale.resize(heads * strip, 0.0);
     kv.v_scale.clear();
@@ -165,19 +188,34 @@ fn pack_i16(
     let inverse_root = 1.0 / (dim as f32).sqrt();
     for r in 0..rows {
         let row = &qkv[r * 3 * d..][..3 * d];
-        let q = &mut queries.i16[r * heads * depth..][..heads * depth];
+        let within = r * heads * depth..(r + 1) * heads * depth;
+        let q = if bytes { &mut scratch.row } else { &mut queries.i16[within.clone()] };
         let scale = &mut queries.scale[r * heads..][..heads];
         softmax::heads_to_i16(isa, &row[..d], dim, depth, limit, q, scale);
         for s in scale {
             *s *= inverse_root;
         }
+        if bytes {
+            for (to, &q) in queries.u8[within].iter_mut().zip(&scratch.row) {
+                *to = (q + ZERO) as u8;
+            }
+        }
         softmax::heads_to_i16(isa, &row[d..2 * d], dim, depth, limit, &mut scratch.row, &mut scratch.scale);
         for h in 0..heads {
             kv.k_scale[h * strip + r] = scratch.scale[h];
-            let packed = &mut kv.k_i16[(h * strip + r / nr * nr) * depth / 2..][..nr * depth / 2];
-            let pairs = scratch.row[h * depth..][..depth].as_chunks::<2>().0;
-            for (packed, pair) in packed.chunks_exact_mut(nr).zip(pairs) {
-                packed[r % nr] = *pair;
+            let key = &scratch.row[h * depth..][..depth];
+            let panel = (h * strip + r / nr * nr) * depth;
+            if bytes {
+                kv.k_zero[h * strip + r] = i32::from(ZERO) * key.iter().map(|&k| i32::from(k)).sum::<i32>();
+                let packed = kv.k_i8[panel / 4..][..nr * depth / 4].chunks_exact_mut(nr);
+                for (packed, four) in packed.zip(key.as_chunks::<4>().0) {
+                    packed[r % nr] = four.map(|k| k as i8);
+                }
+            } else {
+                let packed = kv.k_i16[panel / 2..][..nr * depth / 2].chunks_exact_mut(nr);
+                for (packed, pair) in packed.zip(key.as_chunks::<2>().0) {
+                    packed[r % nr] = *pair;
+                }
             }
         }
         softmax::head_peaks(isa, &row[2 * d..], dim, &mut kv.v_scale);
@@ -226,7 +264,7 @@ pub(crate) fn attend(
             let part = Part { head: h, start, rows: height.min(rows - start), first: first + start, keys };
             match shape.form {
                 Form::F32 => attend_f32(kernels, shape, queries, &part, strips, scratch, out),
-                Form::I16 => attend_i16(kernels, shape, queries, &part, strips, scratch, out),
+                Form::I16 | Form::Byte => attend_integers(kernels, shape, queries, &part, strips, scratch, out),
             }
         }
     }
@@ -266,6 +304,7 @@ fn attend_f32(
     let ldp = columns + 16;
     scratch.sums_f32.grow(rows * columns);
     scratch.p_f32.grow(rows * ldp);
+    scratch.scores.grow(columns);
     scratch.out.grow(rows * nr);
     scratch.total.resize(rows.max(scratch.total.len()), 0.0);
 
@@ -284,7 +323,8 @@ fn attend_f32(
     }
     for r in 0..rows {
         let p = &mut scratch.p_f32[r * ldp..][..columns];
-        scratch.total[r] = softmax::probabilities_f32(isa, &scratch.sums_f32, nr, rows, r, part.seen(shape, r), p);
+        let (seen, scores) = (part.seen(shape, r), &mut scratch.scores[..columns]);
+        scratch.total[r] = softmax::probabilities_f32(isa, &scratch.sums_f32, nr, rows, r, seen, scores, p);
     }
     for first in (0..dim).step_by(nr) {
         for (s, kv) in strips.iter().enumerate() {
@@ -309,7 +349,7 @@ fn attend_f32(
     }
 }
 
-fn attend_i16(
+fn attend_integers(
     kernels: &Kernels,
     shape: &Shape,
     queries: &Queries,
@@ -324,26 +364,31 @@ fn attend_i16(
     let ldp = columns + 32;
     scratch.sums_i32.grow(rows * columns.max(nr));
     scratch.p_i16.grow(rows * ldp);
+    scratch.scores.grow(columns);
     scratch.out.grow(rows * nr);
     scratch.total.resize(rows.max(scratch.total.len()), 0.0);
 
-    let q = &queries.i16[part.start * heads * depth + part.head * depth..];
+    let (q, lda) = (part.start * heads * depth + part.head * depth, heads * depth);
     for (panel, c) in scratch.sums_i32[..rows * columns].chunks_exact_mut(rows * nr).enumerate() {
-        let (s, within) = (panel * nr / strip, panel * nr % strip);
-        kernels.i16(Panel {
-            a: q,
-            lda: heads * depth,
-            rows,
-            b: strips[s].k_i16[(part.head * strip + within) * depth / 2..].as_flattened(),
-            groups: depth / 2,
-            c,
-            fresh: true,
-        });
+        let (kv, within) = (&strips[panel * nr / strip], panel * nr % strip);
+        let k = (part.head * strip + within) * depth;
+        if shape.form == Form::Byte {
+            let b = kv.k_i8[k / 4..].as_flattened();
+            kernels.u8(Panel { a: &queries.u8[q..], lda, rows, b, groups: depth / 4, c, fresh: true });
+        } else {
+            let b = kv.k_i16[k / 2..].as_flattened();
+            kernels.i16(Panel { a: &queries.i16[q..], lda, rows, b, groups: depth / 2, c, fresh: true });
+        }
     }
     scratch.scale.clear();
+    scratch.zero.clear();
     for kv in strips {
         scratch.scale.extend_from_slice(&kv.k_scale[part.head * strip..][..strip]);
+        if shape.form == Form::Byte {
+            scratch.zero.extend_from_slice(&kv.k_zero[part.head * strip..][..strip]);
+        }
     }
+    let keys = Keys { scale: &scratch.scale, zero: &scratch.zero };
     // Zero, or NaN if a key is not finite: integers would hide it.
     let poison: f32 = scratch.scale[..part.keys].iter().map(|s| s * 0.0).sum();
     for r in 0..rows {
@@ -356,9 +401,10 @@ fn attend_i16(
             rows,
             r,
             part.seen(shape, r),
-            &scratch.scale,
+            keys,
             scale,
             shape.value_limit(),
+            &mut scratch.scores[..columns],
             p,
         ) + poison;
     }
@@ -388,87 +434,4 @@ fn attend_i16(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::isa::Isa;
-    use super::*;
-
-    /// A fixed, varied number in [-1, 1].
-    fn unit(i: usize) -> f32 {
-        ((i.wrapping_mul(2_654_435_761) >> 7) % 4001) as f32 / 2000.0 - 1.0
-    }
-
-    /// Softmax attention, written out in f64 over rows of `[q | k | v]`.
-    fn plain(qkv: &[f32], tokens: usize, heads: usize, dim: usize, causal: bool) -> Vec<f64> {
-        let d = heads * dim;
-        let at = |t: usize, part: usize, h: usize, i: usize| f64::from(qkv[t * 3 * d + part * d + h * dim + i]);
-        let mut out = vec![0.0; tokens * d];
-        for t in 0..tokens {
-            for h in 0..heads {
-                let seen = if causal { t + 1 } else { tokens };
-                let score =
-                    |s: usize| (0..dim).map(|i| at(t, 0, h, i) * at(s, 1, h, i)).sum::<f64>() / (dim as f64).sqrt();
-                let weights: Vec<f64> = (0..seen).map(|s| score(s).exp()).collect();
-                let total: f64 = weights.iter().sum();
-                for i in 0..dim {
-                    out[t * d + h * dim + i] = (0..seen).map(|s| weights[s] * at(s, 2, h, i)).sum::<f64>() / total;
-                }
-            }
-        }
-        out
-    }
-
-    fn fast(isa: Isa, shape: Shape, qkv: &[f32], tokens: usize) -> Vec<f32> {
-        let kernels = Kernels::new(isa);
-        let d = shape.width();
-        let mut scratch = Scratch::default();
-        let starts: Vec<usize> = (0..tokens).step_by(shape.strip).collect();
-        let (mut queries, mut strips) = (Vec::new(), Vec::new());
-        for &first in &starts {
-            let rows = shape.strip.min(tokens - first);
-            let (mut q, mut kv) = (Queries::default(), KeyValues::default());
-            pack(&kernels, &shape, &qkv[first * 3 * d..], rows, &mut q, &mut kv, &mut scratch);
-            queries.push(q);
-            strips.push(kv);
-        }
-        let mut out = vec![0.0; tokens * d];
-        for (i, &first) in starts.iter().enumerate() {
-            let rows = shape.strip.min(tokens - first);
-            let seen = if shape.causal { &strips[..=i] } else { &strips[..] };
-            attend(&kernels, &shape, &queries[i], (first, rows), seen, &mut scratch, &mut out[first * d..]);
-        }
-        out
-    }
-
-    #[test]
-    fn agrees_with_plain_attention_on_odd_shapes() {
-        for isa in Isa::available() {
-            for (tokens, heads, dim) in [(1, 2, 8), (7, 3, 7), (33, 2, 64), (64, 1, 48), (97, 2, 20), (200, 1, 33)] {
-                let qkv: Vec<f32> = (0..tokens * 3 * heads * dim).map(|i| 2.0 * unit(i)).collect();
-                for causal in [false, true] {
-                    let want = plain(&qkv, tokens, heads, dim, causal);
-                    for (form, allowed) in [(Form::F32, 2e-5), (Form::I16, 2e-3)] {
-                        let shape = Shape { heads, dim, strip: 32, form, causal };
-                        let got = fast(isa, shape, &qkv, tokens);
-                        let worst = got.iter().zip(&want).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
-                        assert!(worst < allowed, "{isa:?} {form:?} {tokens}x{heads}x{dim} {causal}: {worst}");
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn causal_rows_do_not_see_later_ones() {
-        let (tokens, heads, dim) = (70, 2, 16);
-        let shape = Shape { heads, dim, strip: 32, form: Form::F32, causal: true };
-        let mut qkv: Vec<f32> = (0..tokens * 3 * heads * dim).map(unit).collect();
-        let before = fast(Isa::best(), shape, &qkv, tokens);
-        for x in &mut qkv[50 * 3 * heads * dim..] {
-            *x = -*x;
-        }
-        let after = fast(Isa::best(), shape, &qkv, tokens);
-        let (same, changed) = (50 * heads * dim, 51 * heads * dim);
-        assert_eq!(before[..same], after[..same]);
-        assert_ne!(before[same..changed], after[same..changed]);
-    }
-}
+mod tests;

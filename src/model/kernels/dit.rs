@@ -87,7 +87,11 @@ impl FastDit {
             hidden: d,
             heads: spec.heads,
             eps: 1e-5,
-            form: if scheme == Scheme::F32 { Form::F32 } else { Form::I16 },
+            form: match scheme {
+                Scheme::F32 => Form::F32,
+                Scheme::Int8Byte => Form::Byte,
+                _ => Form::I16,
+            },
             causal: false,
             cos,
             sin,

@@ -409,6 +409,35 @@ mod tests {
     }
 
     #[test]
+    fn conversions_and_rotation_match_plain_ones() {
+        for isa in Isa::available() {
+            for len in [1, 15, 16, 33, 256] {
+                let x: Vec<f32> = (0..len).map(|i| f32::from_bits((i as u32).wrapping_mul(0x9e37_79b9))).collect();
+                let mut narrow = vec![0; len];
+                to_bf16(isa, &x, &mut narrow);
+                assert_eq!(narrow, x.iter().map(|&x| bf16(x)).collect::<Vec<_>>(), "{isa:?} {len}");
+                let mut wide = vec![0.0; len];
+                widen_bf16(isa, &narrow, &mut wide);
+                assert!(narrow.iter().zip(&wide).all(|(&n, w)| u32::from(n) << 16 == w.to_bits()));
+                let bytes: Vec<i8> = (0..len).map(|i| (i * 37) as i8).collect();
+                let mut words = vec![0; len];
+                widen_i8(isa, &bytes, &mut words);
+                assert!(bytes.iter().zip(&words).all(|(&b, &w)| i16::from(b) == w));
+
+                let (cos, sin): (Vec<f32>, Vec<f32>) = (0..len).map(|i| ((i as f32).cos(), (i as f32).sin())).unzip();
+                let row: Vec<f32> = (0..4 * len).map(|i| (i * 37 % 61) as f32 - 30.0).collect();
+                let mut turned = row.clone();
+                rotate(isa, &mut turned, 2 * len, &cos, &sin);
+                for (i, &got) in turned.iter().enumerate() {
+                    let (at, first) = (i % len, i / len % 2 == 0);
+                    let (a, b) = if first { (row[i], -row[i + len]) } else { (row[i], row[i - len]) };
+                    assert!((got - (a * cos[at] + b * sin[at])).abs() < 1e-4, "{isa:?} {len}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn bf16_rounds_to_even() {
         assert_eq!(bf16(1.0), 0x3f80);
         assert_eq!(bf16(f32::from_bits(0x3f80_8000)), 0x3f80);

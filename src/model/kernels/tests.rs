@@ -42,7 +42,7 @@ fn posterior(net: &mut dyn Network, ids: &[u32]) -> Vec<f32> {
     logits(net, &rows)
 }
 
-fn logits(net: &mut dyn Network, rows: &[u32]) -> Vec<f32> {
+pub(super) fn logits(net: &mut dyn Network, rows: &[u32]) -> Vec<f32> {
     let mut all = Vec::new();
     let width = net.spec().rows();
     net.logits(rows, &Cancel::new(), &mut |first, block| {
@@ -54,7 +54,7 @@ fn logits(net: &mut dyn Network, rows: &[u32]) -> Vec<f32> {
 }
 
 /// Mean over rows of `KL(softmax(want) ‖ softmax(got))` in nats, and how often the most likely id agrees.
-fn divergence(want: &[f32], got: &[f32], width: usize) -> (f64, f64) {
+pub(super) fn divergence(want: &[f32], got: &[f32], width: usize) -> (f64, f64) {
     let log_softmax = |row: &[f32]| {
         let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let sum: f64 = row.iter().map(|&x| f64::from(x - most).exp()).sum();
@@ -200,7 +200,7 @@ fn the_judge_agrees_with_the_reference() {
         for isa in Isa::available() {
             // Bounds on the mean score, and so on the logarithm of the perplexity, and on any one score.
             for (precision, mean, one) in
-                [(Precision::F32, 1e-5, 2e-4), (Precision::Bf16, 0.02, 0.3), (Precision::Int8, 0.03, 0.6)]
+                [(Precision::F32, 1e-5, 2e-4), (Precision::Bf16, 0.02, 0.3), (Precision::Int8, 0.03, 0.9)]
             {
                 let mut judge = FastGpt2::load_for(isa, &checkpoint, precision, 2, &|_| {}).expect("a judge");
                 let got = judge.nll(&ids, &Cancel::new()).expect("scores");
