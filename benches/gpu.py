@@ -7,7 +7,6 @@ PyTorch runs eagerly with its fused attention, and compiled as a whole step. `--
 
 import argparse
 import array
-import importlib.util
 import json
 import os
 import re
@@ -22,19 +21,11 @@ import time
 os.environ["TORCHINDUCTOR_FREEZING"] = "0"
 
 import torch
+import torch_step
 
 torch.set_grad_enabled(False)
 HERE = os.path.dirname(os.path.abspath(__file__))
 BEGAN = time.monotonic()
-
-
-def load_step():
-    """The network and the draw of torch_step.py, without its main program."""
-    source = open(os.path.join(HERE, "torch_step.py")).read()
-    source = source[: source.rindex("\nmain()")]
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("torch_step", None))
-    exec(compile(source, "torch_step.py", "exec"), module.__dict__)
-    return module
 
 
 def say(*words):
@@ -98,18 +89,18 @@ def ours(options, device, precision, tokens, model):
     return float(row[2]), float(row[1])
 
 
-def torches(options, shape, module, device):
+def torches(options, shape, device):
     """Steps of PyTorch in each mode that works here, warmed up."""
     hidden, blocks, heads, vocab, tokens = shape
     torch.manual_seed(0)
     with torch.device(device):
-        net = module.Net(hidden, blocks, heads, vocab, tokens).eval().bfloat16()
+        net = torch_step.Net(hidden, blocks, heads, vocab, tokens).eval().bfloat16()
     net.cos, net.sin, net.freq = net.cos.float(), net.sin.float(), net.freq.float()
     ids = torch.randint(vocab, (tokens,), device=device)
     t, dt = torch.tensor(0.375, device=device), torch.tensor(0.125, device=device)
 
     def step():
-        return module.draw(net(ids, t, dt), ids, 0.22)
+        return torch_step.draw(net(ids, t, dt), ids, 0.22)
 
     modes = {"eager": step}
     for name, kwargs in {"compiled": {}, "compiled, CUDA graphs": {"mode": "reduce-overhead"}}.items():
@@ -223,7 +214,6 @@ def main():
     signal.signal(signal.SIGALRM, late)
     device = "cpu" if options.toy else "cuda"
     place = "cpu" if options.toy else "gpu"
-    module = load_step()
     say("torch", torch.__version__, torch.cuda.get_device_name() if device == "cuda" else "")
     tokens = 64 if options.toy else 1024
     made_up = options.model == "none"
@@ -240,7 +230,7 @@ def main():
     comparison.start()
     table = ["", f"median (best) ms a step of {tokens} tokens in bf16, ids to next ids"]
     for name, (shape, model) in shapes.items():
-        modes = torches(options, shape, module, device)
+        modes = torches(options, shape, device)
         comparison.join()
         times = {mode: [] for mode in modes}
         own = []
@@ -267,4 +257,5 @@ def main():
     print("\n".join([*lines, *table]), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

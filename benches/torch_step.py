@@ -142,4 +142,5 @@ def main():
         print((time.perf_counter() - began) * 1e3, (network - began) * 1e3, flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
