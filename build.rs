@@ -11,7 +11,7 @@ fn main() {
     if env::var_os("CARGO_FEATURE_CUDA").is_none() {
         return;
     }
-    println!("cargo::rerun-if-changed={KERNELS}");
+    println!("cargo::rerun-if-changed=src/model/cuda");
     let homes = ["CUDA_HOME", "CUDA_PATH", "CUDA_ROOT"];
     for name in homes {
         println!("cargo::rerun-if-env-changed={name}");

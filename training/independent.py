@@ -35,12 +35,12 @@ def score(net, tokenizer, texts: list[str], rows: int) -> torch.Tensor:
 
 def main(a) -> None:
     from tokenizers import Tokenizer
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     folder, name = os.path.split(a.gguf)
     tokenizer = AutoTokenizer.from_pretrained(folder or ".", gguf_file=name)
     tokenizer.padding_side, tokenizer.pad_token = "right", tokenizer.eos_token
-    net = AutoModelForCausalLM.from_pretrained(folder or ".", gguf_file=name, dtype=torch.bfloat16).eval()
+    net = AutoModelForCausalLM.from_pretrained(folder or ".", gguf_file=name, quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16).eval()
     ours = Tokenizer.from_file(a.tokenizer)
     for path in sorted(glob.glob(os.path.join(a.rows, "*.npy"))):
         name = path[: -len(".npy")] + ".json"

@@ -6,6 +6,7 @@ mod fixture;
 mod foreign;
 mod hostile;
 mod insight;
+mod playing;
 mod script;
 mod shots;
 mod storms;

@@ -13,6 +13,7 @@ pub mod file;
 pub mod follow;
 mod json;
 pub mod parse;
+mod problem;
 pub mod read;
 pub mod write;
 mod zstd;

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::file::part_path;
-use super::parse::{Header, Item, Parser, is_cut_off};
+use super::parse::{Header, Item, Parser};
+use super::problem::is_cut_off;
 use super::zstd::{self, ZstdReader};
 use super::{MAX_LINE, diffusers};
 use crate::text::{Vocab, safe};
