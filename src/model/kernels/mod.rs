@@ -8,12 +8,12 @@
 //! | `Bf16Wide` | bf16 | f32 | bf16 elsewhere |
 //! | `F32` | f32 | f32 | f32 |
 //!
-//! Attention has [`forms`](attention::Form) of its own: f32, 16 bits, and, with `Int8Byte`, 8 bits of queries and keys.
+//! Attention has forms of its own: f32, 16 bits, and, with `Int8Byte`, 8 bits of queries and keys.
 //!
 //! From the inside out: `tiles` multiplies a few rows by a panel of columns, `linear` packs and applies layers,
 //! `attention` and `softmax` mix positions, `block` takes strips of rows through a transformer block,
-//! `dit` and `gpt2` are the network and the judge. `math`, `row` and `sweep` (the
-//! sampler's passes) are elementwise and plain Rust, compiled once for each instruction set by a macro in `isa`.
+//! `dit` and `gpt2` are the network and the judge. `math`, `row` and `sweep` (the sampler's
+//! passes) are elementwise and plain Rust, compiled once for each instruction set by a macro in `isa`.
 //!
 //! Integer sums are exact and no sum over a layer's inputs is split, so results are the same, bit for bit, on any
 //! number of threads and whichever rows of the head are asked for. They do differ, within rounding, between
