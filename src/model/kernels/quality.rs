@@ -41,7 +41,7 @@ fn posteriors_of_the_bundled_model_are_kept() {
     let want: Vec<_> = states.iter().map(|state| at(&mut reference, state)).collect();
     for isa in Isa::available().into_iter().filter(|&isa| isa != Isa::PORTABLE) {
         // Mean nats a position; a few times what is measured.
-        for (precision, bound) in [(Precision::F32, 1e-7), (Precision::Bf16, 2e-3), (Precision::Int8, 1e-2)] {
+        for (precision, bound) in [(Precision::F32, 1e-6), (Precision::Bf16, 2e-3), (Precision::Int8, 1e-2)] {
             let mut net = FastDit::load_for(isa, &checkpoint, precision, 2, &|_| {}).expect("a network");
             let found: Vec<_> =
                 states.iter().zip(&want).map(|(state, want)| divergence(want, &at(&mut net, state), vocab)).collect();
