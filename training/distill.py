@@ -14,7 +14,6 @@ import argparse
 import os
 import time
 
-import common
 from common import DEVICE, Gradients, Log, Schedule, autocast, compile_blocks, compiled, ema_update, save, setup, wait_for
 import torch
 import torch.nn.functional as F
@@ -23,8 +22,9 @@ import gpt2
 from data import Windows, heldout_windows
 from model import Config, Transformer, load, student_from
 from muon import MuonAdamW, hidden_in_blocks
-from pretrain import corrupt, generalized_kl, lengths_of, stratified
-from sample import advance, entropy, flat, noise, perplexity, sample
+from pretrain import generalized_kl, lengths_of
+from sample import advance, entropy, flat
+from students import look, small_steps
 from walkers import Walkers
 
 
@@ -77,32 +77,9 @@ def main(a) -> None:
 
     target_of = rk4_target if a.target == "rk4" else path_target
 
-    def small_steps(length):
-        """Generalized KL on data at dt = 1/64 … 1/1024."""
-        x1 = windows(rows_at[length], length)
-        t = (stratified(len(x1)) * 1024).floor() / 1024
-        h = 2.0 ** -torch.randint(6, 11, t.shape, device=DEVICE)
-        xt = corrupt(x1, t, vocab)
-        return denoise(student(xt, t, h), xt, x1, t)
-
     def imitate(logits, x, t, h, last):
         n = x.numel()  # positions in one row: one compiled shape for every length
         return imitation(logits.reshape(n, -1), target_of(x, t, h, last).reshape(n, -1))
-
-    @torch.no_grad()
-    def look(length, rows):
-        """Perplexity and entropy of the average's samples at a few budgets."""
-        result = {}
-
-        def step(x, t, h, last, solver):
-            return move(average(x, t, h), x, t, h, last)
-
-        for steps in (4, 8, 16):
-            with autocast():
-                batches = -(-rows // rows_at[length])
-                ids = torch.cat([sample(step, noise(rows_at[length], length, vocab, DEVICE), steps) for _ in range(batches)])[:rows]
-            result[f"{steps}@{length}"] = [round(perplexity(judge, ids).mean().item(), 2), round(entropy(ids).mean().item(), 3)]
-        return result
 
     walkers = {n: Walkers(rows_at[n], n, vocab, windows, a.data_share) for n in lengths}
     for n in lengths:  # compile, outside the clock
@@ -110,7 +87,7 @@ def main(a) -> None:
             w = walkers[n]
             t, h, last = w.where()
             imitate(student(w.x, t, h), w.x, t, h, last).backward()
-            small_steps(n).backward()
+            small_steps(student, windows, rows_at[n], n, vocab, denoise).backward()
             with torch.no_grad():
                 move(average(w.x, t, h), w.x, t, h, last)
     wait_for(a.wait)
@@ -156,7 +133,7 @@ def main(a) -> None:
         w.move(x)
         if schedule.step % a.data_every == 0:
             with autocast():
-                data = small_steps(length)
+                data = small_steps(student, windows, rows_at[length], length, vocab, denoise)
             (a.data_weight * data).backward()
             sums[1] += data.detach() * a.data_every
         norm = gradients.reduce()
@@ -172,13 +149,13 @@ def main(a) -> None:
             shown, count = progress, 0
         if progress - looked >= a.look or schedule.step == 1:
             looked = progress
-            log(look={k: v for n in lengths for k, v in look(n, a.look_rows).items()}, step=schedule.step, progress=progress, reference=reference)
+            log(look=look(average, move, judge, rows_at, a.look_rows, vocab), step=schedule.step, progress=progress, reference=reference)
         if a.save_every and progress - saved >= a.save_every:
             saved = progress
             checkpoint()
     checkpoint()
     log(done="distill", steps=schedule.step, seconds=schedule.elapsed, reference=reference,
-        look={k: v for n in lengths for k, v in look(n, 2 * a.look_rows).items()})
+        look=look(average, move, judge, rows_at, 2 * a.look_rows, vocab))
     save(path + ".done", {})
 
 

@@ -7,7 +7,6 @@ import argparse
 import json
 import os
 
-import common
 from common import DEVICE, RANK, WORLD, autocast, compile_blocks, compiled, setup, wait_for
 import numpy as np
 import torch

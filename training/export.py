@@ -10,7 +10,7 @@ import os
 import shutil
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 
 SENSITIVE = ("condition_fuser", "time_embedding", "dt_embedding", "output_layer.adaLN")

@@ -2,9 +2,7 @@
 
 import argparse
 import os
-import time
 
-import common
 from common import DEVICE, RANK, WORLD, Gradients, Log, Schedule, autocast, compiled, ema_update, save, setup, teardown
 import torch
 

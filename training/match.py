@@ -19,7 +19,6 @@ import argparse
 import os
 import time
 
-import common
 from common import DEVICE, Gradients, Log, Schedule, autocast, compile_blocks, compiled, ema_update, save, setup, wait_for
 import torch
 import torch.nn as nn
@@ -29,8 +28,9 @@ import gpt2
 from data import Windows, heldout_windows
 from model import Config, Transformer, load, student_from
 from muon import MuonAdamW, hidden_in_blocks
-from pretrain import corrupt, generalized_kl, lengths_of, stratified
-from sample import advance, draw, entropy, flat, noise, perplexity, sample
+from pretrain import generalized_kl, lengths_of, stratified
+from sample import advance, draw, entropy, flat
+from students import look, small_steps
 from walkers import BUDGETS, Walkers
 
 NEAR_ONE = 1 - 1e-3  # κ at the last step, so that no logarithm is of nothing
@@ -114,29 +114,6 @@ def main(a) -> None:
         with torch.no_grad(), autocast():
             return loss.detach(), costs(guess.detach().reshape(n, -1), teacher(noisy, s).reshape(n, -1), k, weight)
 
-    def small_steps(length):
-        """Generalized KL on data at dt = 1/64 … 1/1024."""
-        x1 = windows(rows_at[length], length)
-        t = (stratified(len(x1)) * 1024).floor() / 1024
-        h = 2.0 ** -torch.randint(6, 11, t.shape, device=DEVICE)
-        xt = corrupt(x1, t, vocab)
-        return denoise(student(xt, t, h), xt, x1, t)
-
-    @torch.no_grad()
-    def look(length, rows):
-        """Perplexity and entropy of the average's samples at a few budgets."""
-        result = {}
-
-        def step(x, t, h, last, solver):
-            return move(average(x, t, h), x, t, h, last)
-
-        for steps in (4, 8, 16):
-            with autocast():
-                batches = -(-rows // rows_at[length])
-                ids = torch.cat([sample(step, noise(rows_at[length], length, vocab, DEVICE), steps) for _ in range(batches)])[:rows]
-            result[f"{steps}@{length}"] = [round(perplexity(judge, ids).mean().item(), 2), round(entropy(ids).mean().item(), 3)]
-        return result
-
     walkers = {n: Walkers(rows_at[n], n, vocab, windows, 0.0) for n in lengths}
 
     def learn_from(w, teach: bool):
@@ -171,7 +148,7 @@ def main(a) -> None:
         for teach in (False, True):
             learn_from(walkers[n], teach)
         with autocast():
-            small_steps(n).backward()
+            small_steps(student, windows, rows_at[n], n, vocab, denoise).backward()
         with torch.no_grad(), autocast():
             w = walkers[n]
             t, h, last = w.where()
@@ -221,7 +198,7 @@ def main(a) -> None:
         if teach:
             if schedule.step % a.data_every == 0:
                 with autocast():
-                    data = small_steps(length)
+                    data = small_steps(student, windows, rows_at[length], length, vocab, denoise)
                 (a.data_weight * data).backward()
                 sums[2] += data.detach() * a.data_every
             norm = gradients.reduce()
@@ -238,13 +215,13 @@ def main(a) -> None:
             shown, count = progress, 0
         if progress - looked >= a.look:
             looked = progress
-            log(look={k: v for n in lengths for k, v in look(n, a.look_rows).items()}, step=schedule.step, progress=progress, reference=reference)
+            log(look=look(average, move, judge, rows_at, a.look_rows, vocab), step=schedule.step, progress=progress, reference=reference)
         if a.save_every and progress - saved >= a.save_every:
             saved = progress
             checkpoint()
     checkpoint()
     log(done="match", steps=schedule.step, seconds=schedule.elapsed, reference=reference,
-        look={k: v for n in lengths for k, v in look(n, 2 * a.look_rows).items()})
+        look=look(average, move, judge, rows_at, 2 * a.look_rows, vocab))
     save(path + ".done", {})
 
 

@@ -3,7 +3,6 @@
 import argparse
 import os
 
-import common
 from common import DEVICE, RANK, WORLD, Gradients, Log, Schedule, autocast, compiled, ema_update, save, setup, teardown, wait_for
 import torch
 import torch.nn.functional as F
