@@ -199,6 +199,7 @@ fn spec(Shape(hidden, blocks, heads, vocab, tokens): Shape) -> ModelSpec {
         length: tokens.max(1024),
         source: Source::Uniform,
         dt_conditioned: true,
+        least_dt: 0.0,
         exponent: 1.0,
         eos: None,
     }

@@ -246,6 +246,10 @@ pub struct SampleArgs {
     #[command(flatten)]
     pub run: RunArgs,
 
+    /// Step size told to the network at every step, 0 to 1 [default: that of the step]
+    #[arg(long, value_name = "DT", allow_negative_numbers = true, help_heading = "Run")]
+    pub told_dt: Option<f64>,
+
     /// JSON Lines: the trace format, one line a frame
     #[arg(long, help_heading = "Output", group = "format")]
     pub json: bool,

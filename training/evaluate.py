@@ -14,7 +14,7 @@ import torch
 import gpt2
 import model
 from data import Stream, heldout_windows
-from export import unpack
+from export import LEAST_DT, unpack
 from sample import advance, entropy, flat, noise, perplexity, sample
 
 
@@ -64,7 +64,7 @@ def measure(a) -> None:
     c = model.Config(hidden_size=a.hidden, n_blocks=a.blocks, n_heads=a.heads, cond_dim=a.cond)
     told = model.Config(**{**c.dict(), "dt_conditioned": True})
     nets = {n: compile_blocks(model.Transformer(k).to(DEVICE).eval().requires_grad_(False)) for n, k in (("baseline", c), ("student", told))}
-    forward = {"baseline": lambda x, t, h: nets["baseline"](x, t), "student": lambda x, t, h: nets["student"](x, t, h)}
+    forward = {"baseline": lambda x, t, h: nets["baseline"](x, t), "student": lambda x, t, h: nets["student"](x, t, h.clamp_min(LEAST_DT))}
     move = flat(compiled(advance))
 
     def step(name):

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 
+LEAST_DT = 1 / 16  # what longer budgets are told: there the student is at its best, whatever the step
 SENSITIVE = ("condition_fuser", "time_embedding", "dt_embedding", "output_layer.adaLN")
 
 
@@ -91,6 +92,7 @@ def student_config(net) -> dict:
         "length": 1024,
         "source": "uniform",
         "dt_conditioned": c.dt_conditioned,
+        **({"least_dt": LEAST_DT} if c.dt_conditioned else {}),
         "scheduler": {"type": "polynomial", "exponent": 1.0},
         "eos_token_id": 0,
     }

@@ -47,7 +47,7 @@ pub struct RunConfig {
     pub tokens: usize,
     /// Times `t_0 = 0 < t_1 < … < t_N = 1`; the budget is one less than their number.
     pub grid: Vec<f64>,
-    /// Step sizes told to the network, one a step; `None`: the step about to be taken.
+    /// Step sizes told to the network, one a step; `None`: the step about to be taken, but at least the model's `least_dt`.
     pub told_dt: Option<Vec<f64>>,
     /// The jump rule.
     pub solver: SolverKind,

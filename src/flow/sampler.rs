@@ -219,7 +219,10 @@ impl<'a> Plan<'a> {
             return Ok(Vec::new());
         }
         let cfg = &self.sampler.cfg;
-        let told = cfg.told_dt.as_ref().map_or(self.rule.h, |told| told[self.sampler.step as usize]);
+        let told = cfg
+            .told_dt
+            .as_ref()
+            .map_or(self.rule.h.max(self.sampler.spec.least_dt), |told| told[self.sampler.step as usize]);
         let input = Input { ids: &self.sampler.ids, t: cfg.grid[self.sampler.step as usize] as f32, dt: told as f32 };
         net.forward(input, cancel)?;
         let width = self.sampler.spec.rows();

@@ -37,6 +37,7 @@ impl FakeNetwork {
             length,
             source,
             dt_conditioned: true,
+            least_dt: 0.0,
             exponent: 1.0,
             eos: None,
         })

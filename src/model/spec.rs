@@ -37,6 +37,8 @@ pub struct ModelSpec {
     pub source: Source,
     /// Whether the network is told the step size (the FS-DFM student).
     pub dt_conditioned: bool,
+    /// The least step size it is told: smaller steps are told this one. 0: every step is told its own size.
+    pub least_dt: f64,
     /// Exponent `n` of the schedule `κ_t = t^n` the network was trained with.
     pub exponent: f64,
     /// End-of-text id, if the vocabulary has one.

@@ -182,6 +182,7 @@ pub fn made_up(shape: &str) -> Result<ModelSpec, ModelError> {
         length: 1024,
         source: Source::Uniform,
         dt_conditioned: true,
+        least_dt: 0.0,
         exponent: 1.0,
         eos: None,
     };
@@ -307,6 +308,7 @@ mod tests {
             length: 48,
             source: Source::Mask,
             dt_conditioned: true,
+            least_dt: 0.0,
             exponent: 1.0,
             eos: None,
         };

@@ -50,15 +50,30 @@ pub(super) fn plainly(run: RunArgs) -> SampleArgs {
         detail: false,
         score: None,
         score_prompt: false,
+        told_dt: None,
         trace: None,
         force: false,
     }
 }
 
+/// Tells the network one step size whatever step is taken.
+fn tell(setup: &mut Setup, dt: f64) -> Result<(), Error> {
+    let spec = &setup.models.network.spec;
+    if !spec.dt_conditioned {
+        return Err(Error::input(format!("--told-dt {dt}: {} is told no step size; leave it out", safe(&spec.name))));
+    }
+    setup.config.told_dt = Some(vec![dt; setup.config.steps()]);
+    Sampler::new(spec, setup.config.clone()).map_err(Error::input)?;
+    Ok(())
+}
+
 /// Makes the runs and prints them.
 pub(super) fn sample(args: &SampleArgs) -> Result<(), Error> {
     let format = Format::of(args);
-    let setup = Setup::prepare(&args.run)?;
+    let mut setup = Setup::prepare(&args.run)?;
+    if let Some(dt) = args.told_dt {
+        tell(&mut setup, dt)?;
+    }
     if args.samples == 0 {
         return Err(Error::input("--samples 0: make at least one run"));
     }

@@ -198,6 +198,23 @@ fn controlled_unmasking_keeps_the_most_certain() {
 }
 
 #[test]
+fn small_steps_are_told_the_least_that_the_model_takes() {
+    let mut net = FakeNetwork::new(50, 64, Source::Uniform);
+    let mut spec = net.spec().clone();
+    let mut frame = |least: f64, told: Option<f64>, steps: usize| {
+        spec.least_dt = least;
+        let mut cfg = RunConfig::new(3, 40, steps);
+        cfg.told_dt = told.map(|dt| vec![dt; steps]);
+        let mut sampler = Sampler::new(&spec, cfg).expect("valid");
+        sampler.step(&mut net, Want::Detail, &Cancel::new()).expect("the step succeeds").detail
+    };
+    assert_eq!(frame(0.25, None, 16), frame(0.0, Some(0.25), 16));
+    assert_ne!(frame(0.25, None, 16), frame(0.0, None, 16));
+    assert_eq!(frame(0.25, None, 2), frame(0.0, None, 2), "a larger step is told its own size");
+    assert_eq!(frame(0.25, Some(0.125), 16), frame(0.0, Some(0.125), 16), "what a run asks for goes first");
+}
+
+#[test]
 fn details_describe_the_posterior() {
     let mut net = FakeNetwork::new(700, 64, Source::Uniform);
     let spec = net.spec().clone();

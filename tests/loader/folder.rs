@@ -166,6 +166,7 @@ fn configs_that_cannot_be() {
         ("source", json!("noise"), "is not the config of a fs_dfm model"),
         ("source", json!("mask"), "has shape [320, 32], expected [321, 32]"),
         ("dt_conditioned", json!(false), "tensors that the model does not have"),
+        ("least_dt", json!(-0.5), "a least_dt of -0.5"),
         ("scheduler", json!({"type": "polynomial", "exponent": -1.0}), "exponent of -1"),
         ("scheduler", json!({"type": "cosine", "exponent": 1.0}), "\"cosine\" scheduler"),
         ("model_type", json!("gpt2"), "describes a \"gpt2\" model"),

@@ -25,6 +25,7 @@ fn spec(hidden: usize, heads: usize, vocab: usize, source: Source, dt_conditione
         length: 256,
         source,
         dt_conditioned,
+        least_dt: 0.0,
         exponent: 1.0,
         eos: None,
     }

@@ -28,6 +28,8 @@ struct ModelConfig {
     source: Source,
     dt_conditioned: bool,
     #[serde(default)]
+    least_dt: f64,
+    #[serde(default)]
     scheduler: Scheduler,
     eos_token_id: Option<u32>,
 }
@@ -82,6 +84,7 @@ pub fn model(path: &Path, bytes: &[u8], folder: &str) -> Result<ModelSpec, Model
         length: config.length,
         source: config.source,
         dt_conditioned: config.dt_conditioned,
+        least_dt: config.least_dt,
         exponent: config.scheduler.exponent,
         eos: config.eos_token_id,
     };
@@ -105,6 +108,10 @@ pub fn check_model(path: &Path, spec: &ModelSpec) -> Result<(), ModelError> {
     if !spec.head_dim().is_multiple_of(2) {
         let problem = format!("has heads of width {}, which rotary positions cannot split", spec.head_dim());
         return Err(refuse(path, &problem, "head width (hidden_size / n_heads) must be even"));
+    }
+    if !(0.0..=1.0).contains(&spec.least_dt) {
+        let problem = format!("has a least_dt of {}", spec.least_dt);
+        return Err(refuse(path, &problem, "least_dt is a step size from 0 to 1, or left out"));
     }
     if !(spec.exponent.is_finite() && spec.exponent > 0.0) {
         let problem = format!("has a scheduler exponent of {}", spec.exponent);

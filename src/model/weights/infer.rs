@@ -34,6 +34,7 @@ pub fn model(
         length: options.length.unwrap_or(1024),
         source,
         dt_conditioned: tensors.shape("dt_embedding.mlp.0.weight").is_some(),
+        least_dt: 0.0,
         exponent: options.exponent.unwrap_or(1.0),
         eos: None,
     })
