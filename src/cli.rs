@@ -116,10 +116,6 @@ impl ModelArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Run")]
 pub struct RunArgs {
-    /// Models.
-    #[command(flatten)]
-    pub model: ModelArgs,
-
     /// Budget: how many steps to take, 1 to 1024 [default: 8]
     #[arg(long, short = 'n', value_name = "N")]
     pub steps: Option<u32>,
@@ -175,6 +171,10 @@ pub struct RunArgs {
     /// Mask source: only positions still masked may jump, whatever the solver
     #[arg(long)]
     pub only_masked: bool,
+
+    /// Models; last, since the headings of what follows would be theirs.
+    #[command(flatten)]
+    pub model: ModelArgs,
 }
 
 /// `--color`.
