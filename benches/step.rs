@@ -187,22 +187,9 @@ fn peak() -> f64 {
 }
 
 fn spec(Shape(hidden, blocks, heads, vocab, tokens): Shape) -> ModelSpec {
-    ModelSpec {
-        name: "made-up".to_owned(),
-        hash: String::new(),
-        vocab,
-        hidden,
-        blocks,
-        heads,
-        cond: 128,
-        mlp_ratio: 4,
-        length: tokens.max(1024),
-        source: Source::Uniform,
-        dt_conditioned: true,
-        least_dt: 0.0,
-        exponent: 1.0,
-        eos: None,
-    }
+    let made_up =
+        bench::made_up(&format!("{hidden}/{blocks}/{heads}/{vocab}")).unwrap_or_else(|e| stop(&e.to_string()));
+    ModelSpec { length: tokens.max(made_up.length), ..made_up }
 }
 
 /// Floating-point operations of one step.

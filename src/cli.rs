@@ -246,7 +246,7 @@ pub struct SampleArgs {
     #[command(flatten)]
     pub run: RunArgs,
 
-    /// Step size told to the network at every step, 0 to 1 [default: that of the step]
+    /// Step size told to the network at every step, 0 to 1 [default: that of the step, or the least the model takes]
     #[arg(long, value_name = "DT", allow_negative_numbers = true, help_heading = "Run")]
     pub told_dt: Option<f64>,
 

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 
-LEAST_DT = 1 / 16  # what longer budgets are told: there the student is at its best, whatever the step
+LEAST_DT = 1 / 16  # what steps of longer budgets are told; of 1/64, 1/32 and 1/16 it gave the best texts at 64 steps
 SENSITIVE = ("condition_fuser", "time_embedding", "dt_embedding", "output_layer.adaLN")
 
 

@@ -156,6 +156,17 @@ pub(crate) fn check_input(spec: &ModelSpec, ids: &[u32]) -> Result<(), ModelErro
     check_ids(ids, spec.rows(), &spec.name)
 }
 
+/// Refuses rows of logits that the last forward pass over `tokens` positions does not have; 0: there was none.
+pub(crate) fn check_rows(tokens: usize, rows: &[u32]) -> Result<(), ModelError> {
+    if tokens == 0 {
+        return Err(ModelError::Request("logits before forward".to_owned()));
+    }
+    if rows.iter().any(|&row| row as usize >= tokens) {
+        return Err(ModelError::Request("logits of a position outside of the sequence".to_owned()));
+    }
+    Ok(())
+}
+
 /// Refuses a sequence a judge cannot score.
 pub(crate) fn check_judged(spec: &JudgeSpec, ids: &[u32]) -> Result<(), ModelError> {
     // The last id is only ever predicted, so it needs no position of its own.

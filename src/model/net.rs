@@ -8,7 +8,7 @@ use candle_core::{DType, Device, Tensor};
 use super::ops::{Linear, Loader, attention, head_blocks, layer_norm, split_heads};
 use super::weights::layout::{self, SINUSOIDS};
 use super::weights::{Checkpoint, Progress};
-use super::{Cancel, Input, ModelError, ModelSpec, Network, check_input, first_not_finite, rotary};
+use super::{Cancel, Input, ModelError, ModelSpec, Network, check_input, check_rows, first_not_finite, rotary};
 
 const EPS: f64 = 1e-5;
 
@@ -124,10 +124,8 @@ impl Network for Dit {
         cancel: &Cancel,
         sink: &mut dyn FnMut(usize, &mut [f32]),
     ) -> Result<(), ModelError> {
-        let hidden = self.hidden.as_ref().ok_or_else(|| ModelError::Request("logits before forward".to_owned()))?;
-        if rows.iter().any(|&row| row as usize >= hidden.dims()[0]) {
-            return Err(ModelError::Request("logits of a position outside of the sequence".to_owned()));
-        }
+        check_rows(self.hidden.as_ref().map_or(0, |hidden| hidden.dims()[0]), rows)?;
+        let Some(hidden) = &self.hidden else { return Ok(()) };
         let width = self.spec.rows();
         head_blocks(hidden, &self.head, rows, cancel, &mut |first, block| {
             if let Some(row) = first_not_finite(block, width) {

@@ -189,7 +189,10 @@ fn grid(state: &State, editor: &GridEditor, canvas: &mut Canvas<'_>) {
         lines.push(format!("t{} = {at:.3}: a step of {from:.3} before it, of {to:.3} after it", editor.at));
     }
     lines.push(match editor.told {
-        0 => "the network is told the step that is taken".to_owned(),
+        0 => match state.live.as_ref().map(|live| live.spec.least_dt).filter(|&least| least > 0.0) {
+            Some(least) => format!("the network is told the step that is taken, at least {least}"),
+            None => "the network is told the step that is taken".to_owned(),
+        },
         n if n > 0 => format!("the network is told {} times the step that is taken, at most 1", 2_u32.pow(n as u32)),
         n => format!("the network is told 1/{} of the step that is taken", 2_u32.pow(n.unsigned_abs())),
     });

@@ -114,7 +114,7 @@ pub(crate) fn spec(vocab: usize) -> ModelSpec {
         length: 1024,
         source: Source::Uniform,
         dt_conditioned: true,
-        least_dt: 0.0,
+        least_dt: 0.0625,
         exponent: 1.0,
         eos: Some(0),
     }

@@ -13,7 +13,8 @@ use super::net::sinusoids;
 use super::weights::layout::{self, SINUSOIDS};
 use super::weights::{Checkpoint, Progress, Tensors};
 use super::{
-    Ask, Cancel, DrawRule, Drawn, Draws, Input, ModelError, ModelSpec, Network, check_input, first_not_finite, rotary,
+    Ask, Cancel, DrawRule, Drawn, Draws, Input, ModelError, ModelSpec, Network, check_input, check_rows,
+    first_not_finite, rotary,
 };
 
 /// Rows whose logits are on the GPU at once.
@@ -251,16 +252,6 @@ impl CudaDit {
         self.gpu.product(Product { x, w: self.head.at(0), out, rows: rows.len(), outputs, inputs, wide: true })?;
         Ok(out)
     }
-
-    fn check_rows(&self, rows: &[u32]) -> Result<(), ModelError> {
-        if self.tokens == 0 {
-            return Err(ModelError::Request("logits before forward".to_owned()));
-        }
-        if rows.iter().any(|&row| row as usize >= self.tokens) {
-            return Err(ModelError::Request("logits of a position outside of the sequence".to_owned()));
-        }
-        Ok(())
-    }
 }
 
 impl Network for CudaDit {
@@ -327,7 +318,7 @@ impl Network for CudaDit {
         cancel: &Cancel,
         sink: &mut dyn FnMut(usize, &mut [f32]),
     ) -> Result<(), ModelError> {
-        self.check_rows(rows)?;
+        check_rows(self.tokens, rows)?;
         let width = self.spec.rows();
         for (block, chosen) in rows.chunks(COPIED_ROWS).enumerate() {
             cancel.check()?;
@@ -350,7 +341,7 @@ impl Network for CudaDit {
     }
 
     fn draw(&mut self, draws: &Draws<'_>, cancel: &Cancel) -> Result<Option<Vec<Drawn>>, ModelError> {
-        self.check_rows(draws.rows)?;
+        check_rows(self.tokens, draws.rows)?;
         let settings = DrawSettings {
             scalar: if let DrawRule::CumulativeScalar { scalar } = draws.rule { scalar } else { 0.0 },
             floor: draws.floor,

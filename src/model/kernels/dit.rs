@@ -10,7 +10,9 @@ use super::parts::{Loader, copy_row, label, scheme};
 use super::threads::Threads;
 use super::tiles::Kernels;
 use crate::model::weights::{Matrix, Progress, layout};
-use crate::model::{Cancel, Checkpoint, Input, ModelError, ModelSpec, Network, Precision, check_input, rotary};
+use crate::model::{
+    Cancel, Checkpoint, Input, ModelError, ModelSpec, Network, Precision, check_input, check_rows, rotary,
+};
 
 /// An FS-DFM network on packed weights, for the CPU it is loaded on.
 pub struct FastDit {
@@ -177,12 +179,7 @@ impl Network for FastDit {
         cancel: &Cancel,
         sink: &mut dyn FnMut(usize, &mut [f32]),
     ) -> Result<(), ModelError> {
-        if self.tokens == 0 {
-            return Err(ModelError::Request("logits before forward".to_owned()));
-        }
-        if rows.iter().any(|&row| row as usize >= self.tokens) {
-            return Err(ModelError::Request("logits of a position outside of the sequence".to_owned()));
-        }
+        check_rows(self.tokens, rows)?;
         let strip_rows = self.body.strip_rows(self.tokens);
         let most = Head::block_rows(self.threads.count());
         for (i, chunk) in rows.chunks(most).enumerate() {
