@@ -10,7 +10,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use fewstep::model::kernels::{FastDit, Isa};
-use fewstep::model::{ModelSpec, Network, Precision, Source, synthetic};
+use fewstep::model::{ModelSpec, Network, Precision, synthetic};
 use fewstep::run::bench;
 
 /// A shape of the table: hidden, blocks, heads, vocabulary, tokens.
